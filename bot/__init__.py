@@ -1,0 +1,1 @@
+"""Serving: conversations, dialogue, channels and people."""

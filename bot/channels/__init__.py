@@ -1,0 +1,1 @@
+"""Channels translate between a wire format and `Manager.handle`; they decide nothing."""

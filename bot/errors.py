@@ -1,0 +1,41 @@
+"""One error root. A subclass knows its HTTP status; its message says what is wrong, which value, and the cure."""
+
+from __future__ import annotations
+
+
+class DeskhandError(Exception):
+    status = 500
+    title = "Internal error"
+
+
+class BadInput(DeskhandError):
+    """The caller can mend it: a file, an option, a request body."""
+
+    status = 422
+    title = "Bad input"
+
+
+class BadEvent(BadInput):
+    title = "Bad event"
+
+
+class NotFound(DeskhandError):
+    status = 404
+    title = "Not found"
+
+
+class Conflict(DeskhandError):
+    status = 409
+    title = "Conflict"
+
+
+class NotAllowed(DeskhandError):
+    status = 401
+    title = "Not allowed"
+
+
+class Unavailable(DeskhandError):
+    """A part we need is down (Redis, SQL, the action server, no bundle)."""
+
+    status = 503
+    title = "Unavailable"

@@ -1,0 +1,167 @@
+"""The facts of a conversation: frozen, appended, never changed.
+
+Every event knows when it happened (`at`, seconds since the epoch) and turns into one JSON object with its class name
+under `event`. `decode` refuses an unknown name or field, so a store can never hold what the fold does not understand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.errors import BadEvent
+
+
+def now() -> float:
+    return time.time()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    at: float = field(default_factory=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStarted(Event):
+    channel: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSaid(Event):
+    """A customer message with what was understood. `entities` are `{entity, value, start, end, confidence}`."""
+
+    text: str
+    message_id: str
+    intent: str | None = None
+    confidence: float = 0.0
+    in_scope: float = 1.0
+    entities: tuple[dict[str, Any], ...] = ()
+    bundle: str = ""
+    channel: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BotSaid(Event):
+    """One message of the bot. `source` is domain | action | answer | passage | clarify | system.
+
+    `answer` is the id of the mined answer, `citations` are `{title, url}`; `message_id` is this reply's own id, and
+    `in_reply_to` the customer message that it answers.
+    """
+
+    text: str | None = None
+    message_id: str = ""
+    in_reply_to: str = ""
+    buttons: tuple[dict[str, Any], ...] = ()
+    image: str | None = None
+    attachment: Any = None
+    custom: Any = None
+    source: str = "domain"
+    response: str | None = None
+    answer: str | None = None
+    p_correct: float | None = None
+    citations: tuple[dict[str, Any], ...] = ()
+    bundle: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonSaid(Event):
+    """A person of the support team wrote to the customer."""
+
+    text: str
+    person: str
+    message_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotSet(Event):
+    name: str
+    value: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRan(Event):
+    name: str
+    policy: str = ""
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRejected(Event):
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopChanged(Event):
+    """`name` is the form that is now open, None when none is."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedOff(Event):
+    """The bot gave the conversation to the people. `reason` is one word: asked, unknown, action_failed, ..."""
+
+    reason: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonJoined(Event):
+    person: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released(Event):
+    """A person gave the conversation back to the bot."""
+
+    person: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapFound(Event):
+    """A question the bot could not answer; gaps are grouped and counted for the operator."""
+
+    text: str
+    message_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rated(Event):
+    message_id: str
+    rating: int
+    comment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarted(Event):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed(Event):
+    resolved: bool | None = None
+    csat: int | None = None
+
+
+_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
+
+
+def encode(event: Event) -> dict[str, Any]:
+    return {"event": type(event).__name__, **dataclasses.asdict(event)}
+
+
+def decode(data: dict[str, Any]) -> Event:
+    fields = dict(data)
+    name = fields.pop("event", None)
+    cls = _TYPES.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise BadEvent(f"unknown event {name!r}; known: {', '.join(sorted(_TYPES))}")
+    try:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    except TypeError as error:
+        raise BadEvent(f"event {name} does not fit: {error}") from error

@@ -1,0 +1,76 @@
+"""What `decide` may ask for. A step is a frozen wish; `Manager` carries it out and turns it into events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from retrieval.types import AnswerHit, Passage
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The desk has said what it had to say; the customer is next."""
+
+
+@dataclass(frozen=True)
+class RunAction:
+    """A response (`utter_x`), a default action, a form, or a custom action, by its domain name."""
+
+    name: str
+    policy: str = "rule"
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Send a mined answer whose P(correct) clears the threshold; `text` has its placeholders filled."""
+
+    hit: AnswerHit
+    text: str
+
+
+@dataclass(frozen=True)
+class Cite:
+    """Send an answer composed from passages, with its sources."""
+
+    text: str
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
+class Clarify:
+    """Two or three candidates are close: ask which. Each option is (title, payload)."""
+
+    options: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class HandOff:
+    """Give the conversation to a person. With `gap` the question is recorded as one the bot could not answer."""
+
+    reason: str
+    gap: bool = False
+
+
+Step = Wait | RunAction | Answer | Cite | Clarify | HandOff
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the engine offers for the latest message; computed once a turn, before the first decision."""
+
+    answers: tuple[AnswerHit, ...] = ()
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Thresholds of the bundle in service and the operator's rules; see `config/deskhand.yml`."""
+
+    answer: float = 0.9
+    passage: float = 0.5
+    intent: float = 0.5
+    in_scope: float = 0.5
+    clarify_margin: float = 0.1
+    extra: dict[str, Any] | None = None

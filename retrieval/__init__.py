@@ -1,0 +1,1 @@
+"""Language: text -> understanding -> answers and passages. Knows neither `bot` nor `training`."""

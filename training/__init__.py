@@ -1,0 +1,1 @@
+"""Learning: transcripts in, a bundle out."""
