@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.errors import BadEvent
+from retrieval.errors import BadInput
 
 
 def now() -> float:
@@ -160,8 +160,8 @@ def decode(data: dict[str, Any]) -> Event:
     name = fields.pop("event", None)
     cls = _TYPES.get(name) if isinstance(name, str) else None
     if cls is None:
-        raise BadEvent(f"unknown event {name!r}; known: {', '.join(sorted(_TYPES))}")
+        raise BadInput(f"unknown event {name!r}; known: {', '.join(sorted(_TYPES))}")
     try:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
     except TypeError as error:
-        raise BadEvent(f"event {name} does not fit: {error}") from error
+        raise BadInput(f"event {name} does not fit: {error}") from error

@@ -1,4 +1,4 @@
-"""One error root. A subclass knows its HTTP status; its message says what is wrong, which value, and the cure."""
+"""One error root for the house. A subclass knows its HTTP status; its message says what, which value, and the cure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ class BadInput(DeskhandError):
 
     status = 422
     title = "Bad input"
-
-
-class BadEvent(BadInput):
-    title = "Bad event"
 
 
 class NotFound(DeskhandError):
@@ -35,7 +31,14 @@ class NotAllowed(DeskhandError):
 
 
 class Unavailable(DeskhandError):
-    """A part we need is down (Redis, SQL, the action server, no bundle)."""
+    """A part that we need is down: Redis, SQL, the action server, no bundle."""
 
     status = 503
     title = "Unavailable"
+
+
+class BadBundle(DeskhandError):
+    """A bundle that must not be loaded: wrong schema, hash, dimension, row count, or a failing probe."""
+
+    status = 503
+    title = "Bad bundle"
