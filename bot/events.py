@@ -150,18 +150,22 @@ class Closed(Event):
 
 _TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
 
+_TUPLES = {"entities", "buttons", "citations"}
+
 
 def encode(event: Event) -> dict[str, Any]:
     return {"event": type(event).__name__, **dataclasses.asdict(event)}
 
 
 def decode(data: dict[str, Any]) -> Event:
-    fields = dict(data)
+    fields: dict[str, Any] = dict(data)
     name = fields.pop("event", None)
     cls = _TYPES.get(name) if isinstance(name, str) else None
     if cls is None:
         raise BadInput(f"unknown event {name!r}; known: {', '.join(sorted(_TYPES))}")
     try:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        build: Any = cls
+        event: Event = build(**{k: tuple(v) if isinstance(v, list) and k in _TUPLES else v for k, v in fields.items()})
     except TypeError as error:
         raise BadInput(f"event {name} does not fit: {error}") from error
+    return event
