@@ -1,0 +1,214 @@
+"""Conversations in Redis: a list of JSON events each; its length is its version. The only `import redis`.
+
+    deskhand:c:{id}       the events                    deskhand:lock:{id}    who is writing, with an expiry
+    deskhand:mode:{mode}  ids by time of last event     deskhand:new:{id}     published: the new length
+
+The lock gives order, the length check in `COMMIT` gives correctness: a writer whose lock ran out cannot overwrite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from bot.conversation import Conversation, Mode, fold
+from bot.events import Event, decode, encode
+from bot.stores.store import MODES, Listed, Turn, Watch, Watches
+from retrieval.errors import Conflict, Unavailable
+
+LOCK_S = 60.0
+"""Longer than any turn should take; a writer that died holds the conversation up for at most this long."""
+
+BEGIN = """
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[2]) == ARGV[1] then
+    return redis.call('LRANGE', KEYS[1], 0, -1)
+end
+return false
+"""
+
+COMMIT = """
+local length = redis.call('LLEN', KEYS[1])
+if length ~= tonumber(ARGV[1]) then return -1 end
+for i = 6, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+redis.call('PERSIST', KEYS[1])
+for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[2]) end
+redis.call('ZADD', KEYS[tonumber(ARGV[3])], ARGV[4], ARGV[2])
+local now = length + #ARGV - 5
+redis.call('PUBLISH', ARGV[5], now)
+return now
+"""
+
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+RETIRE = """
+if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[2]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+NEW = "deskhand:new:"
+INDEXES = tuple(f"deskhand:mode:{mode}" for mode in MODES)
+
+
+def connect(url: str) -> redis.Redis:
+    """A plain synchronous client, as the job queue wants it."""
+    return redis.Redis.from_url(url, socket_connect_timeout=5)
+
+
+@asynccontextmanager
+async def _reaching(what: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except (redis.RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(
+            f"Redis did not answer while we {what}: {error}; see that it runs and that DESKHAND_REDIS_URL is right"
+        ) from error
+
+
+async def _call(what: str, answer: Any) -> Any:
+    async with _reaching(what):
+        return await answer
+
+
+class RedisStore:
+    def __init__(self, url: str, *, wait_s: float = 30.0) -> None:
+        """`url`: redis://, rediss:// or unix://. A turn waits at most `wait_s` for the one before it."""
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url,
+            max_connections=64,
+            timeout=5,
+            decode_responses=True,
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            # A pooled connection that died with an old Redis is worth one more try, a dead Redis is worth no waiting.
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._redis = redis.asyncio.Redis.from_pool(pool)
+        self._watches = Watches()
+        self._listener: asyncio.Task[None] | None = None
+        self._listening = asyncio.Event()
+        self._wait_s = wait_s
+        self._begin = self._redis.register_script(BEGIN)
+        self._commit = self._redis.register_script(COMMIT)
+        self._release = self._redis.register_script(RELEASE)
+        self._retire = self._redis.register_script(RETIRE)
+
+    @asynccontextmanager
+    async def turn(self, conversation_id: str) -> AsyncIterator[Turn]:
+        token = secrets.token_hex(8)
+        rows = await self._lock(conversation_id, token)
+        try:
+            yield Turn(fold(conversation_id, map(_event, rows)), self._append)
+        finally:
+            # Redis gone here costs only the lock's expiry: what was committed is kept, what was not is not.
+            with suppress(Unavailable):
+                await _call("released the lock", self._release(keys=[_lock(conversation_id)], args=[token]))
+
+    async def _lock(self, conversation_id: str, token: str) -> list[str]:
+        keys, args = [_list(conversation_id), _lock(conversation_id)], [token, str(int(LOCK_S * 1000))]
+        deadline, pause = time.monotonic() + self._wait_s, 0.002
+        while True:
+            rows = await _call("read a conversation", self._begin(keys=keys, args=args))
+            if rows is not None:
+                return list(rows)
+            if time.monotonic() > deadline:
+                raise Conflict(
+                    f"conversation {conversation_id!r} was busy for {self._wait_s:g} s with an earlier message; "
+                    "send this one again"
+                )
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+
+    async def _append(self, turn: Turn) -> None:
+        conversation = turn.conversation
+        args: list[Any] = [turn.read_version, conversation.id, MODES.index(conversation.mode) + 2]
+        args += [conversation.events[-1].at, NEW + conversation.id]
+        args += [json.dumps(encode(event)) for event in turn.new_events]
+        keys = [_list(conversation.id), *INDEXES]
+        length = await _call("stored a turn", self._commit(keys=keys, args=args))
+        if length < 0:
+            raise Conflict(
+                f"conversation {conversation.id!r} was read at version {turn.read_version} and has moved on; "
+                "send the message again"
+            )
+
+    async def read(self, conversation_id: str) -> Conversation:
+        return fold(conversation_id, await self.since(conversation_id, 0))
+
+    async def since(self, conversation_id: str, offset: int) -> Sequence[Event]:
+        rows = await _call("read a conversation", self._redis.lrange(_list(conversation_id), offset, -1))
+        return [_event(row) for row in rows]
+
+    @asynccontextmanager
+    async def watch(self, conversation_id: str) -> AsyncIterator[Watch]:
+        with self._watches.open(conversation_id) as watch:
+            if self._listener is None:
+                self._listener = asyncio.create_task(self._listen())
+            async with _reaching("subscribed to new events"), asyncio.timeout(5):
+                await self._listening.wait()
+            yield watch
+
+    async def _listen(self) -> None:
+        """One subscription for all watches of this process: thousands of open widgets cost no more connections."""
+        while True:
+            with suppress(redis.RedisError, OSError):
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.psubscribe(f"{NEW}*")
+                    while True:
+                        if message := await pubsub.get_message(timeout=60):
+                            self._hear(message)
+            self._listening.clear()
+            await asyncio.sleep(0.5)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if message["type"] == "pmessage":
+            self._watches.tell(message["channel"].removeprefix(NEW))
+        elif message["type"] == "psubscribe":
+            self._listening.set()
+            self._watches.tell_all()  # something may have come while nobody was subscribed
+
+    async def listed(
+        self, mode: Mode, *, before: float | None = None, limit: int = 100, oldest_first: bool = False
+    ) -> Sequence[Listed]:
+        key, top = f"deskhand:mode:{mode}", "+inf" if before is None else f"({before}"
+        if oldest_first:
+            found = self._redis.zrangebyscore(key, "-inf", top, start=0, num=limit, withscores=True)
+        else:
+            found = self._redis.zrevrangebyscore(key, top, "-inf", start=0, num=limit, withscores=True)
+        return [Listed(id_, float(at)) for id_, at in await _call("listed conversations", found)]
+
+    async def retire(self, conversation_id: str, *, version: int, keep_s: float) -> bool:
+        keys, args = [_list(conversation_id), *INDEXES], [str(version), conversation_id, str(int(keep_s * 1000))]
+        return bool(await _call("retired a conversation", self._retire(keys=keys, args=args)))
+
+    async def ping(self) -> None:
+        await _call("pinged it", self._redis.ping())
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        await self._redis.aclose()
+
+
+def _event(row: str) -> Event:
+    return decode(json.loads(row))
+
+
+def _list(conversation_id: str) -> str:
+    return f"deskhand:c:{conversation_id}"
+
+
+def _lock(conversation_id: str) -> str:
+    return f"deskhand:lock:{conversation_id}"

@@ -1,0 +1,189 @@
+"""What every ConversationStore promises; the fake and the real one take the same test."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bot.events import BotSaid, Closed, Event, HandedOff, UserSaid, decode, encode
+from bot.stores.memory import MemoryStore
+from bot.stores.redis import RedisStore
+from bot.stores.store import ConversationStore
+from retrieval.errors import Conflict, Unavailable
+
+
+def said(text: str, *, id_: str = "m1", at: float = 1.0) -> UserSaid:
+    return UserSaid(text=text, message_id=id_, at=at, entities=({"entity": "city", "value": "Kyōto"},))
+
+
+class StoreContract:
+    """`self.make()` gives a store; conversation ids are fresh, so that tests may share a server."""
+
+    make: Callable[[], ConversationStore]
+
+    def run(self, test: Callable[[ConversationStore, str], Awaitable[None]]) -> None:
+        async def body() -> None:
+            store = self.make()
+            try:
+                await test(store, f"c-{uuid.uuid4().hex}")
+            finally:
+                await store.close()
+
+        asyncio.run(body())
+
+    def test_what_is_committed_is_read_back_as_the_same_events(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            events: list[Event] = [
+                said("Grüße, 你好 \ud800 \x00 <b>"),
+                BotSaid(text="a\n\nb", buttons=({"title": "yes", "payload": "/affirm"},), custom={"k": [1, None]}),
+            ]
+            async with store.turn(id_) as turn:
+                assert turn.conversation.events == ()
+                turn.add(*events)
+                assert turn.new_events == tuple(events)
+                assert (await store.read(id_)).events == ()
+                await turn.commit()
+                assert turn.new_events == ()
+            assert list((await store.read(id_)).events) == [decode(encode(event)) for event in events]
+            assert list(await store.since(id_, 1)) == [decode(encode(events[1]))]
+            assert list(await store.since(id_, 7)) == []
+
+        self.run(test)
+
+    def test_a_turn_that_fails_leaves_nothing_and_lets_the_next_one_in(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async def fail() -> None:
+                async with store.turn(id_) as turn:
+                    turn.add(said("lost"))
+                    raise ZeroDivisionError
+
+            with pytest.raises(ZeroDivisionError):
+                await fail()
+            async with store.turn(id_) as turn:
+                assert turn.conversation.version == 0
+
+        self.run(test)
+
+    def test_turns_of_one_conversation_come_one_after_the_other(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async def add(number: int) -> None:
+                async with store.turn(id_) as turn:
+                    await asyncio.sleep(0)
+                    turn.add(said(str(turn.conversation.version), id_=str(number)))
+                    await turn.commit()
+
+            await asyncio.gather(*(add(number) for number in range(12)))
+            texts = [event.text for event in (await store.read(id_)).events if isinstance(event, UserSaid)]
+            assert texts == [str(number) for number in range(12)]
+
+        self.run(test)
+
+    def test_a_writer_that_lost_its_lock_cannot_overwrite(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async with store.turn(id_) as slow:
+                slow.add(said("slow"))
+                await self.steal_lock(store, id_)
+                async with store.turn(id_) as quick:
+                    quick.add(said("quick", id_="m2"))
+                    await quick.commit()
+                with pytest.raises(Conflict, match="moved on"):
+                    await slow.commit()
+            assert [event.text for event in (await store.read(id_)).events if isinstance(event, UserSaid)] == ["quick"]
+
+        self.run(test)
+
+    async def steal_lock(self, store: ConversationStore, conversation_id: str) -> None:
+        raise NotImplementedError
+
+    def test_conversations_are_listed_by_mode_and_time(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            for name, at in (("old", 10.0), ("new", 20.0)):
+                async with store.turn(f"{id_}-{name}") as turn:
+                    turn.add(said("help", at=at), HandedOff(reason="asked", at=at))
+                    await turn.commit()
+            mine = [item for item in await store.listed("waiting", limit=1000) if item.id.startswith(id_)]
+            assert [(item.id, item.at) for item in mine] == [(f"{id_}-new", 20.0), (f"{id_}-old", 10.0)]
+            early = await store.listed("waiting", before=15.0, limit=1000, oldest_first=True)
+            assert [item.id for item in early if item.id.startswith(id_)] == [f"{id_}-old"]
+            async with store.turn(f"{id_}-old") as turn:
+                turn.add(Closed(at=30.0))
+                await turn.commit()
+            assert f"{id_}-old" not in [item.id for item in await store.listed("waiting", limit=1000)]
+            assert f"{id_}-old" in [item.id for item in await store.listed("closed", limit=1000)]
+
+        self.run(test)
+
+    def test_a_retired_conversation_leaves_the_lists_and_comes_back_whole_with_a_new_message(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async with store.turn(id_) as turn:
+                turn.add(said("hi"), Closed())
+                await turn.commit()
+            assert not await store.retire(id_, version=1, keep_s=60), "more events than were archived"
+            assert await store.retire(id_, version=2, keep_s=60)
+            assert id_ not in [item.id for item in await store.listed("closed", limit=1000)]
+            async with store.turn(id_) as turn:
+                turn.add(said("again", id_="m2"))
+                await turn.commit()
+            assert (await store.read(id_)).version == 3
+            assert id_ in [item.id for item in await store.listed("bot", limit=1000)]
+
+        self.run(test)
+
+    def test_a_watch_hears_of_a_commit_and_times_out_without_one(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async with store.watch(id_) as watch:
+                await watch.changed(0.05)  # opening a subscription may tell once: there may have been something
+                assert not await watch.changed(0.05)
+                async with store.turn(id_) as turn:
+                    turn.add(said("hi"))
+                    await turn.commit()
+                assert await watch.changed(5)
+                assert not await watch.changed(0.05)
+
+        self.run(test)
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _make(self) -> None:
+        self.make = MemoryStore
+
+    async def steal_lock(self, store: ConversationStore, conversation_id: str) -> None:
+        assert isinstance(store, MemoryStore)
+        del store._locks[conversation_id]
+
+
+class TestRedisStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _make(self, redis_url: str) -> None:
+        self.make = lambda: RedisStore(redis_url)
+
+    async def steal_lock(self, store: ConversationStore, conversation_id: str) -> None:
+        assert isinstance(store, RedisStore)
+        assert await store._redis.delete(f"deskhand:lock:{conversation_id}") == 1
+
+    def test_a_second_turn_does_not_wait_for_ever(self, redis_url: str) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            impatient = RedisStore(redis_url, wait_s=0.02)
+            async with store.turn(id_):
+                with pytest.raises(Conflict, match="busy"):
+                    async with impatient.turn(id_):
+                        pass
+            await impatient.close()
+
+        self.run(test)
+
+    def test_a_redis_that_is_not_there_is_unavailable_with_the_cure(self) -> None:
+        async def test() -> None:
+            store = RedisStore("redis://127.0.0.1:1/0")
+            with pytest.raises(Unavailable, match="DESKHAND_REDIS_URL"):
+                await store.read("x")
+            with pytest.raises(Unavailable):
+                async with store.turn("x"):
+                    pass
+            await store.close()
+
+        asyncio.run(test())
