@@ -1,0 +1,130 @@
+"""What a support team decides: `config/deskhand.yml`. Every key has a default there; an unknown key is an error."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from retrieval.errors import BadInput
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = get_args(Day)
+Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitsConfig(Section):
+    message_chars: int = Field(default=4000, ge=1, le=100_000)
+    body_bytes: int = Field(default=65_536, ge=1024)
+    steps_per_turn: int = Field(default=10, ge=1, le=100)
+    clarify_margin: float = Field(default=0.1, ge=0, le=1)
+
+
+class HandoffConfig(Section):
+    reply: str = "I don't know that, so I am passing this on to a colleague. They will answer you right here."
+    reply_asked: str = "Of course. I am passing this on to a colleague. They will answer you right here."
+    reply_failed: str = (
+        "Sorry, something went wrong on our side. I am passing this on to a colleague, who will answer here."
+    )
+    reply_closed: str = (
+        "I am passing this on to a colleague. Nobody is at the desk right now; "
+        "you get an answer here as soon as we are back."
+    )
+
+
+class BusinessHours(Section):
+    timezone: str = "UTC"
+    days: dict[Day, Hours] | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("not a time zone such as Europe/Berlin") from error
+        return name
+
+    def open_at(self, at: float) -> bool:
+        """Whether people are at the desk at `at`, seconds since the epoch."""
+        if self.days is None:
+            return True
+        local = datetime.fromtimestamp(at, ZoneInfo(self.timezone))
+        hours = self.days.get(DAYS[local.weekday()])
+        if hours is None:
+            return False
+        begin, end = hours.split("-")
+        return time.fromisoformat(begin) <= local.time() and (end == "24:00" or local.time() < time.fromisoformat(end))
+
+
+class RestConfig(Section):
+    enabled: bool = True
+
+
+class WidgetConfig(Section):
+    enabled: bool = True
+    origins: tuple[str, ...] = ("*",)
+    session_hours: float = Field(default=24, gt=0)
+
+
+class Channels(Section):
+    rest: RestConfig = RestConfig()
+    widget: WidgetConfig = WidgetConfig()
+
+
+class Retention(Section):
+    idle_hours: float = Field(default=24, gt=0)
+    keep_days: float = Field(default=30, ge=0)
+
+
+class Config(Section):
+    error_budget: float = Field(default=0.05, gt=0, lt=0.5)
+    limits: LimitsConfig = LimitsConfig()
+    handoff: HandoffConfig = HandoffConfig()
+    business_hours: BusinessHours = BusinessHours()
+    channels: Channels = Channels()
+    retention: Retention = Retention()
+
+
+def load_config(config_dir: Path) -> Config:
+    """`deskhand.yml` of the folder, or the defaults when there is none. Raises BadInput with file, key and cure."""
+    path = config_dir / "deskhand.yml"
+    if not path.exists():
+        return Config()
+    try:
+        data = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise BadInput(f"{path} must be a mapping of keys, not {type(data).__name__}; see config/deskhand.yml")
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise BadInput(f"{path}: {'; '.join(_explain(dict(item)) for item in error.errors())}") from error
+
+
+def _explain(error: dict[str, Any]) -> str:
+    where = tuple(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{'.'.join(where)} is {error['input']!r}: {error['msg']}"
+    known = _keys(Config, where[:-1])
+    near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
+    return f"unknown key {'.'.join(where)}; did you mean {near[0]}? (known here: {', '.join(known)})"
+
+
+def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return list(DAYS)
+        model = annotation
+    return list(model.model_fields)
