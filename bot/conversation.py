@@ -1,9 +1,12 @@
-"""A conversation is the fold of its events. Nothing here does I/O and nothing is changed in place."""
+"""A conversation is the fold of its events. Nothing here does I/O and nothing is changed in place.
+
+`fold` costs the same per event however long the conversation is; `apply` copies once per call.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.events import (
@@ -12,25 +15,45 @@ from bot.events import (
     BotSaid,
     Closed,
     Event,
+    FollowupSet,
     HandedOff,
     LoopChanged,
+    Paused,
     PersonJoined,
     PersonSaid,
     Released,
     Restarted,
+    Resumed,
+    Rewound,
     SessionStarted,
     SlotSet,
+    SlotsReset,
+    Undone,
     UserSaid,
 )
 
 Mode = Literal["bot", "waiting", "person", "closed"]
+
+# No rule or story looks back further than this many messages and actions.
+MARKS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A customer message or an action, with the open form and the slots as they stood before the next mark."""
+
+    event: UserSaid | ActionRan
+    loop: str | None
+    slots: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Conversation:
     """`mode`: bot (we answer) | waiting (handed off, nobody there yet) | person (a person has it) | closed.
 
-    `actions` are the names of the actions since the customer's last message, `rejected` those that refused to run.
+    `trail` are the events of this session that still count (a rewind removes some). `actions` are the names of the
+    actions since the customer's last message, `rejected` those that refused to run; `replied` says whether the customer
+    got a message in this turn; `loop_rejected` whether the open form was left unanswered and has not run since.
     """
 
     id: str
@@ -42,6 +65,12 @@ class Conversation:
     latest: UserSaid | None = None
     actions: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
+    replied: bool = False
+    loop_rejected: bool = False
+    followup: str | None = None
+    paused: bool = False
+    trail: tuple[Event, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     @property
     def version(self) -> int:
@@ -51,13 +80,15 @@ class Conversation:
     def context(self) -> tuple[str, ...]:
         """What was said before the next customer message: (previous desk text, previous customer text), "" if none."""
         desk = customer = ""
-        for event in self.events:
+        for event in reversed(self.events):
+            if isinstance(event, Restarted | SessionStarted):
+                break
             if isinstance(event, UserSaid):
-                customer = event.text
+                customer = customer or event.text
             elif isinstance(event, BotSaid | PersonSaid) and event.text:
-                desk = event.text
-            elif isinstance(event, Restarted | SessionStarted):
-                desk = customer = ""
+                desk = desk or event.text
+            if desk and customer:
+                break
         return (desk, customer)
 
     def replies_to(self, message_id: str) -> tuple[BotSaid, ...] | None:
@@ -66,36 +97,140 @@ class Conversation:
             return None
         return tuple(e for e in self.events if isinstance(e, BotSaid) and e.in_reply_to == message_id)
 
-    def apply(self, event: Event) -> Conversation:
-        now = replace(self, events=(*self.events, event))
-        match event:
-            case UserSaid():
-                mode: Mode = "bot" if self.mode == "closed" else self.mode
-                return replace(now, latest=event, actions=(), rejected=(), mode=mode)
-            case SlotSet(name=name, value=value):
-                return replace(now, slots={**self.slots, name: value})
-            case ActionRan(name=name):
-                return replace(now, actions=(*self.actions, name))
-            case ActionRejected(name=name):
-                return replace(now, rejected=(*self.rejected, name))
-            case LoopChanged(name=name):
-                return replace(now, loop=name)
-            case HandedOff():
-                return replace(now, mode="waiting", loop=None)
-            case PersonJoined(person=person) | PersonSaid(person=person):
-                return replace(now, mode="person", person=person)
-            case Released():
-                return replace(now, mode="bot", person=None)
-            case Closed():
-                return replace(now, mode="closed", person=None, loop=None)
-            case Restarted():
-                return replace(now, slots={}, loop=None, mode="bot", person=None, latest=None, actions=(), rejected=())
-            case _:
-                return now
+    def apply(self, *events: Event) -> Conversation:
+        fold = _Fold(self)
+        for event in events:
+            fold.add(event)
+        return fold.conversation()
 
 
 def fold(conversation_id: str, events: Iterable[Event]) -> Conversation:
-    conversation = Conversation(conversation_id)
-    for event in events:
-        conversation = conversation.apply(event)
-    return conversation
+    return Conversation(conversation_id).apply(*events)
+
+
+class _Fold:
+    """The one mutable place: a conversation while events are being added to it.
+
+    `slots` is replaced and never changed, because conversations and marks share it.
+    """
+
+    def __init__(self, start: Conversation) -> None:
+        self.id = start.id
+        self.events = list(start.events)
+        self.mode: Mode = start.mode
+        self.person = start.person
+        self.paused = start.paused
+        self.trail = list(start.trail)
+        self.marks = list(start.marks)
+        self.slots = start.slots
+        self.loop = start.loop
+        self.latest = start.latest
+        self.actions = list(start.actions)
+        self.rejected = list(start.rejected)
+        self.replied = start.replied
+        self.loop_rejected = start.loop_rejected
+        self.followup = start.followup
+
+    def conversation(self) -> Conversation:
+        return Conversation(
+            id=self.id,
+            events=tuple(self.events),
+            slots=self.slots,
+            loop=self.loop,
+            mode=self.mode,
+            person=self.person,
+            latest=self.latest,
+            actions=tuple(self.actions),
+            rejected=tuple(self.rejected),
+            replied=self.replied,
+            loop_rejected=self.loop_rejected,
+            followup=self.followup,
+            paused=self.paused,
+            trail=tuple(self.trail),
+            marks=tuple(self.marks[-MARKS:]),
+        )
+
+    def add(self, event: Event) -> None:
+        self.events.append(event)
+        self._who(event)
+        match event:
+            case Restarted() | SessionStarted():
+                self._begin()
+            case Rewound():
+                self._back_to(UserSaid)
+            case Undone():
+                self._back_to(ActionRan)
+            case _:
+                self.trail.append(event)
+                self._dialogue(event)
+
+    def _who(self, event: Event) -> None:
+        """Who has the conversation; a rewind does not touch this."""
+        match event:
+            case UserSaid() if self.mode == "closed":
+                self.mode = "bot"
+            case HandedOff():
+                self.mode = "waiting"
+            case PersonJoined(person=person) | PersonSaid(person=person):
+                self.mode, self.person = "person", person
+            case Released() | Restarted():
+                self.mode, self.person, self.paused = "bot", None, False
+            case Closed():
+                self.mode, self.person = "closed", None
+            case Paused():
+                self.paused = True
+            case Resumed():
+                self.paused = False
+
+    def _dialogue(self, event: Event) -> None:
+        match event:
+            case UserSaid():
+                self.latest, self.actions, self.rejected = event, [], []
+                self.replied, self.followup = False, None
+                self.marks.append(Mark(event, self.loop, self.slots))
+            case BotSaid():
+                self.replied = True
+            case ActionRan(name=name):
+                self.actions.append(name)
+                self.followup = None
+                if name == self.loop:
+                    self.loop_rejected = False
+                self.marks.append(Mark(event, self.loop, self.slots))
+            case ActionRejected(name=name):
+                self.rejected.append(name)
+                self.followup = None
+                self.loop_rejected = self.loop_rejected or name == self.loop
+            case SlotSet(name=name, value=value):
+                self.slots = {**self.slots, name: value}
+                self._mark_again()
+            case SlotsReset():
+                self.slots = {}
+                self._mark_again()
+            case LoopChanged(name=name):
+                self._open(name)
+            case HandedOff() | Closed():
+                self._open(None)
+            case FollowupSet(name=name):
+                self.followup = name
+
+    def _open(self, loop: str | None) -> None:
+        self.loop, self.loop_rejected = loop, False
+        self._mark_again()
+
+    def _mark_again(self) -> None:
+        if self.marks:
+            self.marks[-1] = Mark(self.marks[-1].event, self.loop, self.slots)
+
+    def _begin(self) -> None:
+        self.trail, self.marks, self.slots, self.loop, self.latest = [], [], {}, None, None
+        self.actions, self.rejected, self.replied = [], [], False
+        self.loop_rejected, self.followup = False, None
+
+    def _back_to(self, kind: type[UserSaid] | type[ActionRan]) -> None:
+        """Forget the last event of that kind and all after it, by replaying what came before."""
+        cut = max((i for i, event in enumerate(self.trail) if isinstance(event, kind)), default=0)
+        kept = self.trail[:cut]
+        self._begin()
+        for event in kept:
+            self.trail.append(event)
+            self._dialogue(event)

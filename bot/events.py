@@ -6,7 +6,6 @@ under `event`. `decode` refuses an unknown name or field, so a store can never h
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +30,10 @@ class SessionStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UserSaid(Event):
-    """A customer message with what was understood. `entities` are `{entity, value, start, end, confidence}`."""
+    """A customer message with what was understood.
+
+    `entities` are `{entity, value, start, end, confidence}`, `ranking` are `{name, confidence}`, best first.
+    """
 
     text: str
     message_id: str
@@ -39,6 +41,7 @@ class UserSaid(Event):
     confidence: float = 0.0
     in_scope: float = 1.0
     entities: tuple[dict[str, Any], ...] = ()
+    ranking: tuple[dict[str, Any], ...] = ()
     bundle: str = ""
     channel: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +86,14 @@ class SlotSet(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlotsReset(Event):
+    """Every slot has its initial value again."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionRan(Event):
+    """`policy` says who chose it: rule | story | form | followup | fallback | builtin, or "" for none."""
+
     name: str
     policy: str = ""
     confidence: float = 1.0
@@ -91,7 +101,56 @@ class ActionRan(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionRejected(Event):
+    """An action or form would not run on this message; something else may answer it."""
+
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowupSet(Event):
+    """An action asked for this action to run next; `action_listen` ends the turn."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewound(Event):
+    """The last customer message and all that followed no longer count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undone(Event):
+    """The last action and all that followed no longer count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(Event):
+    """An action silenced the bot until `Resumed`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Event):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderSet(Event):
+    """An action asked to be reminded: `due` is an ISO 8601 time, `intent` what the reminder triggers."""
+
+    name: str
+    intent: str
+    due: str
+    entities: Any = None
+    cancelled_by_message: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderCancelled(Event):
+    """Without any field set, all reminders are cancelled."""
+
+    name: str | None = None
+    intent: str | None = None
+    entities: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,22 +209,26 @@ class Closed(Event):
 
 _TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
 
-_TUPLES = {"entities", "buttons", "citations"}
+_TUPLES = {"UserSaid": {"entities", "ranking"}, "BotSaid": {"buttons", "citations"}}
 
 
 def encode(event: Event) -> dict[str, Any]:
-    return {"event": type(event).__name__, **dataclasses.asdict(event)}
+    return {"event": type(event).__name__, **vars(event)}
 
 
 def decode(data: dict[str, Any]) -> Event:
+    """The event of one JSON object. Raises BadInput for an unknown name or field."""
     fields: dict[str, Any] = dict(data)
     name = fields.pop("event", None)
     cls = _TYPES.get(name) if isinstance(name, str) else None
     if cls is None:
         raise BadInput(f"unknown event {name!r}; known: {', '.join(sorted(_TYPES))}")
+    for key in _TUPLES.get(cls.__name__, ()):
+        if isinstance(fields.get(key), list):
+            fields[key] = tuple(fields[key])
     try:
         build: Any = cls
-        event: Event = build(**{k: tuple(v) if isinstance(v, list) and k in _TUPLES else v for k, v in fields.items()})
+        event: Event = build(**fields)
     except TypeError as error:
         raise BadInput(f"event {name} does not fit: {error}") from error
     return event
