@@ -63,7 +63,7 @@ def test_one_intent_only_none_at_all_or_one_text_cannot_be_trained(tmp_path):
         rows.check_trainable([("a", "x"), ("b", "x")], tmp_path)
     with pytest.raises(BadInput, match="no row has an intent"):
         rows.check_trainable([("a", None)], tmp_path)
-    with pytest.raises(BadInput, match="all 2 rows have the same text 'a'"):
+    with pytest.raises(BadInput, match="all rows have the same text 'a'"):
         rows.check_trainable([("a", "x"), ("a", "y")], tmp_path)
     rows.check_trainable([("a", "x"), ("b", "y")], tmp_path)
 
