@@ -1,0 +1,206 @@
+"""Masks what must not be stored: values become typed placeholders (`<EMAIL>`), consistent inside one conversation.
+
+The same value gets the same placeholder, further values of a kind are numbered from the second on (`<EMAIL_2>`).
+Redacting twice changes nothing. What is found how: `redaction_patterns.py` (values with a form), `redaction_names.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bot import redaction_names as names
+from bot.redaction_patterns import PATTERNS, PLACEHOLDER, Span, find
+from bot.transcript_schema import By, Transcript, Turn
+from retrieval.errors import BadInput
+
+MAX_NAMES = 200
+"""Names that are looked for again in one conversation; keeps hostile input linear."""
+
+
+class Redactor:
+    """What to mask. `patterns`: placeholder name -> `re` expression, run on texts with a digit; the first group that
+    matched is the value. `agents` are the names of the desk's people. `region` (ISO 3166) reads phone numbers without
+    a country code. `salt` makes customer pseudonyms unguessable."""
+
+    def __init__(
+        self,
+        patterns: Mapping[str, str] = PATTERNS,
+        *,
+        names: bool = True,
+        region: str = "US",
+        agents: Iterable[str] = (),
+        salt: bytes = b"",
+    ) -> None:
+        self.patterns = {kind: _compiled(kind, pattern) for kind, pattern in patterns.items()}
+        self.names, self.region, self.agents, self.salt = names, region, tuple(agents), salt
+
+    def start(self) -> Redaction:
+        """The state of one conversation."""
+        return Redaction(self)
+
+    def pseudonym(self, value: str) -> str:
+        """A stable stand-in for a customer or conversation id; a pseudonym stays what it is."""
+        if re.fullmatch(r"p-[0-9a-f]{12}", value):
+            return value
+        return "p-" + hashlib.blake2b(value.encode(), key=self.salt[:64], digest_size=6).hexdigest()
+
+
+def _compiled(kind: str, pattern: str) -> re.Pattern[str]:
+    if not re.fullmatch("[A-Z]+", kind):
+        raise BadInput(f"redaction pattern {kind!r}: a placeholder name has capital letters only, like ORDER")
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise BadInput(f"redaction pattern {kind}: {pattern!r} is no regular expression: {error}") from error
+
+
+class Redaction:
+    """Masks the texts of one conversation, in their order."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._values: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
+        self._known: dict[str, str] = {}
+        self._exact: set[str] = set()
+        self._repeats: re.Pattern[str] | None = None
+        self._asked = False
+        for agent in redactor.agents:
+            self.learn(agent)
+
+    @property
+    def names_known(self) -> int:
+        return len(self._known)
+
+    def learn(self, name: str) -> None:
+        """Mask this person's name wherever it comes up, from now on."""
+        if self._redactor.names and names.looks_like_name(name):
+            self._remember(name)
+
+    def text(self, text: str, by: By | None = None) -> str:
+        """The text with its values masked. `by` sharpens the search for names; None looks for all forms."""
+        while (masked := self._once(text, by)) != text:
+            # A placeholder changes what is beside it ("Anna 555-0100" as a reply to "your name?"): until nothing moves.
+            text = masked
+        if by != "customer":
+            self._asked = names.asks(text)
+        return text
+
+    def _once(self, text: str, by: By | None) -> str:
+        spans = self._free(text, self._candidates(text, by))
+        parts, at = [], 0
+        for span in spans:
+            parts += [text[at : span.start], self._placeholder(span.kind, text[span.start : span.end])]
+            at = span.end
+        return "".join([*parts, text[at:]]) if parts else text
+
+    def _candidates(self, text: str, by: By | None) -> Iterator[Span]:
+        yield from find(text, self._redactor.patterns, self._redactor.region)
+        if not self._redactor.names:
+            return
+        for start, end in names.introduced(text, by_customer=by == "customer"):
+            yield Span(start, end, "NAME")
+        if self._asked and by in ("customer", None):
+            for start, end in names.answered(text):
+                yield Span(start, end, "NAME")
+        if self._known:
+            yield from self._repeated(text)
+
+    def _free(self, text: str, spans: Iterable[Span]) -> list[Span]:
+        """Those that overlap neither a placeholder nor an earlier span, in the order of the text."""
+        taken, kept = None, []
+        for span in spans:
+            if taken is None:
+                taken = bytearray(len(text))
+                for match in PLACEHOLDER.finditer(text):
+                    taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+                    self._counts[match[1]] = max(self._counts.get(match[1], 0), int(match[2] or 1))
+            if span.start < span.end and taken.find(1, span.start, span.end) < 0:
+                taken[span.start : span.end] = b"\1" * (span.end - span.start)
+                kept.append(span)
+        return sorted(kept)
+
+    def _placeholder(self, kind: str, value: str) -> str:
+        if kind == "NAME":
+            return self._remember(value)
+        key = (kind, re.sub(r"[\W_]+", "", value).lower())
+        if key not in self._values:
+            self._values[key] = self._next(kind)
+        return self._values[key]
+
+    def _next(self, kind: str) -> str:
+        self._counts[kind] = number = self._counts.get(kind, 0) + 1
+        return f"<{kind}>" if number == 1 else f"<{kind}_{number}>"
+
+    def _remember(self, name: str) -> str:
+        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name)
+        keys = [re.sub(r"['’]s$", "", word.lower()) for word in words]
+        placeholder = next((self._known[key] for key in keys if key in self._known), None) or self._next("NAME")
+        for word, key in zip(words, keys, strict=True):
+            if word.islower():
+                self._exact.add(key)
+            if len(key) > 1 and key not in names.COMMON and len(self._known) < MAX_NAMES:
+                self._known.setdefault(key, placeholder)
+                self._repeats = None
+        return placeholder
+
+    def _repeated(self, text: str) -> Iterator[Span]:
+        """Where a known name comes again: "Hope" is a name, "hope" is not, unless it was introduced that way."""
+        if self._repeats is None:
+            either = "|".join(re.escape(key) for key in sorted(self._known, key=len, reverse=True))
+            self._repeats = re.compile(rf"(?i)(?<!\w)(?:{either})(?:\s(?:{either}))*(?!\w)")
+        for match in self._repeats.finditer(text):
+            if all(not word.islower() or word in self._exact for word in match.group().split()):
+                yield Span(*match.span(), "NAME")
+
+
+def redact(transcript: Transcript, redactor: Redactor) -> Transcript:
+    """The transcript as it may be stored: texts, entity values and the reason masked, the customer a pseudonym."""
+    redaction = redactor.start()
+    if transcript.customer:
+        redaction.learn(transcript.customer)
+    texts = _texts(transcript.turns, redaction)
+    turns = tuple(_masked(turn, text, redaction) for turn, text in zip(transcript.turns, texts, strict=True))
+    reason = transcript.outcome.reason
+    return replace(
+        transcript,
+        id=redactor.pseudonym(transcript.id) if _personal(transcript.id) else transcript.id,
+        customer=redactor.pseudonym(transcript.customer) if transcript.customer else None,
+        outcome=replace(transcript.outcome, reason=redaction.text(reason) if reason else reason),
+        turns=turns,
+    )
+
+
+def _texts(turns: tuple[Turn, ...], redaction: Redaction) -> list[str]:
+    """The masked texts; again from the start when a later turn gave a name that an earlier one may hold."""
+    texts = [turn.text for turn in turns]
+    known = -1
+    while redaction.names_known > known:
+        known = redaction.names_known
+        texts = [redaction.text(text, turn.by) for text, turn in zip(texts, turns, strict=True)]
+    return texts
+
+
+def _masked(turn: Turn, text: str, redaction: Redaction) -> Turn:
+    if not turn.entities:
+        return replace(turn, text=text)
+    return replace(turn, text=text, entities=tuple(_entity(entity, text, redaction) for entity in turn.entities))
+
+
+def _entity(entity: dict[str, Any], text: str, redaction: Redaction) -> dict[str, Any]:
+    """The entity with its value masked, and its place in the masked text or none."""
+    value = entity.get("value")
+    kept = {key: entity[key] for key in entity.keys() & {"entity", "role", "group", "confidence"}}
+    if not isinstance(value, str):
+        return {**kept, "value": value}
+    masked = redaction.text(value, "system")
+    at = text.find(masked)
+    return {**kept, "value": masked, **({"start": at, "end": at + len(masked)} if at >= 0 and masked else {})}
+
+
+def _personal(identifier: str) -> bool:
+    return "@" in identifier or bool(re.search(r"\+\d{7,15}\b", identifier))

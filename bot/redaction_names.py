@@ -1,0 +1,169 @@
+"""Finds the names that people give of themselves or are greeted with. No list of names: the situation tells.
+
+Everything here looks at the words after (or before) a telling phrase; a list of common words keeps "I'm happy",
+"this is ridiculous" and "Hi there" what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+COMMON = frozenset(
+    """
+    a able about absolutely account actually afraid after again agent ago all almost already also always am american
+    an and angry annoyed another any anyone anything apologies appalled april are aren as ask asking assistant at
+    august australian available aware away awful back bad based be because been before behind being best better black
+    blue bot british but buy buying by bye call called calling can canadian cancel cannot card care case certainly
+    chat check checking chief chinese classic code cold coming company complaint concerned confused contact could
+    customer customers damaged day days dear december delivery department desperate diamond did different disappointed
+    disgusted do does doesn doing don done down dr due dutch each early eight either email english enough even ever
+    every everybody everyone everything excellent expecting experiencing extremely fantastic february fed few final
+    fine first five flight folks for forward four free french friday friend from frustrated fully fun furious
+    gentlemen gents german get getting give given giving glad go going gold gone good got grateful great green guest
+    guys had happy hard has hasn have having he hello help helpful her here hey hi him his hola home hoping horrible
+    hour hours how hungry i if ill immediately important in inc incorrect incorrectly indian information inquiring
+    interested into irish is isn it italian item its january japanese job july june just keep kind kinda know ladies
+    last late later least leaving left let like literally little live living ll locked long look looking lost lot
+    lovely ltd ma madam made make man manager many march married may maybe me mean member message mexican might mine
+    minute miss misspelled mister monday money month more morning most mr mrs ms much must mx my name named names need
+    needs never new next nice night nine no nobody none nope not nothing november now number o october of off offended
+    ok okay old on once one online only open or order other our out over package paid parcel past pay paying perfect
+    phone platinum please pleased pretty private problem product purchase put question quick quite re ready real
+    really received receiving red refund regarding regards registered reply represent request reservations return
+    returned returning right ring rude running russian sad same saturday say saying scottish seeing seems sent
+    september service seven several shall she shipping shocked shop should showing shown sick silver simply since sir
+    sirs six size sleeping so some someone something soon sorry spanish speaking speechless spelled spelt standing
+    starting stating still store struggling stuck student such sunday super support supposed sure swedish t talk
+    talking team tell ten terrible than thank thankful thanks that the their them then there these they thing things
+    thinking third thirteen this those three thrilled thursday time tired to today together tomorrow tonight too
+    totally transferred traveling travelling tried trying tuesday turkish twelve twenty two u unable under understand
+    unhappy until up upset ur urgent us use user using utterly valued ve vegan very via visa wait waiting want wanted
+    wanting was wasn we wednesday week weekend weeks welcome well were what whats when where which while white who
+    whole why will willing wish with within without won wondering working worried worry worse worst would wow writing
+    wrong ya yeah year years yellow yep yes yesterday yet you your youre yours yourself
+    """.split()
+)
+
+_WORD = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
+_WORDS = re.compile(rf"{_WORD}")
+_STRONG = re.compile(
+    r"(?i)\b(?:my|full|first|last|the|customer|her|his)\s++name(?:['’]?s|\s++is|\s++was|\s?:)\s++|\bname(?:['’]s|\s?:)\s++"
+    r"|\bi\s++am\s++called\s++|\bi['’]m\s++called\s++|\b(?:mr|mrs|ms|mx|dr)\b\.?\s++|\bplease\s++call\s++me\s++"
+)
+_WEAK = re.compile(r"(?i)\b(?:i['’]?m|i\s++am|this\s++is|it['’]?s|you\s++are\s++speaking\s++(?:to|with))\s++")
+_GREETING = re.compile(
+    r"(?i)(?:^|[.!?]\s++)(?:hi|hello|hey|dear|thanks|thank\s++you|sorry|good\s++(?:morning|afternoon|evening)),?\s++"
+)
+_SIGN_OFF = re.compile(
+    r"(?i)\b(?:regards|best|cheers|sincerely|thanks|thank\s++you|yours|love|greetings|wishes)\s*+[,!.\n–-]++\s*+"
+    rf"({_WORD}(?:\s{_WORD}){{0,2}})[\s.!]*+\Z"
+)
+_SIGNATURE = re.compile(rf"(?:^|\s)[-–—~^]({_WORD})[\s.]*+\Z")
+_HERE = re.compile(rf"(?i)(?:^|[.!,]\s++)({_WORD}(?:\s{_WORD})?)\s++(?:here|speaking)\b")
+_HINT = re.compile(
+    r"(?i)name|\bi['’]?m\b|\bi am\b|this is|it['’]?s\b|called|call me|\bm(?:r|s|rs|x)\b|\bdr\b|speaking|\bhere\b"
+    r"|\b(?:hi|hello|hey|dear|sorry)\b|thank|good (?:m|a|e)"
+)
+_TAIL = 120
+_AFTER_WEAK = re.compile(
+    r"(?i)\s*+(?:[.,!;\n<-]|\Z)|\s++(?:and|from|with|calling|speaking|here|at|in|writing|contacting|again|i|my|we)\b"
+)
+_AFTER_GREETING = re.compile(r"\s*+(?:[.,!?;:\n<–-]|\Z)")
+_ASKS = re.compile(
+    r"(?i)\b(?:your|ur)\s++(?:\w{1,10}\s++){0,3}?name\b|\bname\s*+(?:please|\?)|who\s++(?:am\s++i|do\s++i|i\s++am)\b.{0,20}\b(?:speak|talk|chat)"
+)
+_FILLER = re.compile(
+    r"(?i)\W*+(?:(?:sure|yes|ok|okay|of\s++course|yeah|certainly|it\s++is|it['’]?s|that['’]?s|i['’]?m|i\s++am|hi|hello|"
+    r"my\s++name\s++is|name)\b\W*+){1,3}"
+)
+
+
+def asks(text: str) -> bool:
+    """Whether somebody is asked for a name here, so that the next words may be one."""
+    return bool(_ASKS.search(text))
+
+
+def introduced(text: str, *, by_customer: bool = False) -> Iterator[tuple[int, int]]:
+    """Spans of names that the text itself introduces. A customer's greeting names the company as often as a person."""
+    if _HINT.search(text):
+        yield from _after_phrases(text)
+        if not by_customer:
+            yield from _greeted(text)
+    yield from _signed(text, _SIGN_OFF)
+    if not by_customer:
+        yield from _signed(text, _SIGNATURE)
+
+
+def _after_phrases(text: str) -> Iterator[tuple[int, int]]:
+    for match in _STRONG.finditer(text):
+        yield from _span(text, match.end(), lower=True)
+    for match in _WEAK.finditer(text):
+        for start, end in _span(text, match.end(), lower=False):
+            if _AFTER_WEAK.match(text, end) and not text[start:end].isupper():
+                yield start, end
+    for match in _HERE.finditer(text):
+        if _is_name(match[1]):
+            yield match.span(1)
+
+
+def _greeted(text: str) -> Iterator[tuple[int, int]]:
+    for match in _GREETING.finditer(text):
+        for start, end in _span(text, match.end(), lower=False):
+            if _AFTER_GREETING.match(text, end):
+                yield start, end
+
+
+def _signed(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """A name at the very end. Only the tail is searched: long hyphenated text would make the search quadratic."""
+    cut = max(0, len(text) - _TAIL)
+    if (match := pattern.search(text[cut:])) and _is_name(match[1]):
+        yield cut + match.start(1), cut + match.end(1)
+
+
+def answered(text: str) -> Iterator[tuple[int, int]]:
+    """The span of the name in a reply to "may I have your name?": one to three words, first in it or alone in it."""
+    filler = _FILLER.match(text)
+    start = filler.end() if filler else len(text) - len(text.lstrip(" \t\n\"'(*"))
+    for begin, end in _span(text, start, lower=True):
+        rest = text[end:].lstrip()
+        alone = not any(map(str.isalpha, re.sub(r"<[A-Z]+(?:_\d+)?>", "", rest)))
+        if (
+            alone
+            or (text[begin].isupper() and rest[0] in ",.;!\n<-(")
+            or (text[begin].isupper() and "\n" in text[end : end + 2])
+        ):
+            yield begin, end
+
+
+def _span(text: str, start: int, *, lower: bool) -> list[tuple[int, int]]:
+    """The up to three words of a name at `start`, or none; `lower` allows "anna smith"."""
+    end, at, capital = start, start, False
+    for count in range(3):
+        word = _WORDS.match(text, at)
+        if not word or word.group().lower() in COMMON or len(word.group()) > 30:
+            break
+        upper = word.group()[0].isupper()
+        if count == 0:
+            capital = upper
+            if not (upper or lower) or (len(word.group()) == 1 and not upper):
+                break
+        elif (capital and not upper) or (not capital and count == 2):
+            break
+        end = word.end()
+        dot = 1 if len(word.group()) == 1 and text[end : end + 1] == "." else 0
+        at = end + dot + 1
+        if text[end + dot : at] not in (" ", "\t"):
+            break
+    return [(start, end)] if end > start else []
+
+
+def _is_name(words: str) -> bool:
+    return all(word[0].isupper() and word.lower() not in COMMON for word in words.split())
+
+
+def looks_like_name(value: str) -> bool:
+    """Whether an author or customer field holds a person's name rather than a role, an id or a company mailbox."""
+    words = value.split()
+    plain = 1 <= len(words) <= 4 and all(_WORDS.fullmatch(word.rstrip(".")) for word in words)
+    return plain and _is_name(value)
