@@ -91,7 +91,7 @@ def clustering(gold: Sequence[Hashable], found: Sequence[Hashable]) -> Clusterin
     n = table.sum()
     precision, recall = float(table.max(axis=0).sum() / n), float(table.max(axis=1).sum() / n)
     rows, columns = linear_sum_assignment(-table)
-    g, f = _codes(gold)[0], _codes(found)[0]
+    g, f = _codes(gold), _codes(found)
     return Clustering(
         acc=float(table[rows, columns].sum() / n),
         nmi=float(normalized_mutual_info_score(g, f)),
@@ -102,27 +102,19 @@ def clustering(gold: Sequence[Hashable], found: Sequence[Hashable]) -> Clusterin
     )
 
 
-def one_to_one(gold: Sequence[Hashable], found: Sequence[Hashable]) -> dict[Hashable, Hashable]:
-    """found label -> gold label of the best one-to-one match; a found label without a partner is absent."""
-    table = contingency(gold, found)
-    names, clusters = _codes(gold)[1], _codes(found)[1]
-    rows, columns = linear_sum_assignment(-table)
-    return {clusters[c]: names[r] for r, c in zip(rows, columns, strict=True) if table[r, c]}
-
-
 def contingency(gold: Sequence[Hashable], found: Sequence[Hashable]) -> NDArray[np.int64]:
     """Counts, (gold labels, found labels), labels in the order of first appearance."""
     if len(gold) != len(found) or not gold:
         raise ValueError(f"two labellings of the same rows are needed, got {len(gold)} and {len(found)}")
-    (g, names), (f, clusters) = _codes(gold), _codes(found)
-    table = np.zeros((len(names), len(clusters)), dtype=np.int64)
+    g, f = _codes(gold), _codes(found)
+    table = np.zeros((g.max() + 1, f.max() + 1), dtype=np.int64)
     np.add.at(table, (g, f), 1)
     return table
 
 
-def _codes(labels: Sequence[Hashable]) -> tuple[NDArray[np.int64], list[Hashable]]:
+def _codes(labels: Sequence[Hashable]) -> NDArray[np.int64]:
     seen: dict[Hashable, int] = {}
-    return np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64), list(seen)
+    return np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
 
 
 def recall_at(ranks: Sequence[int | None], k: int) -> float | None:
@@ -156,14 +148,15 @@ def bootstrap(
     The turns of one conversation are not independent, so whole conversations are drawn, with replacement (cluster
     bootstrap). A paired comparison passes differences as `values`. Draws without any weight are left out.
     """
-    codes, names = _codes(list(conversations))
+    codes = _codes(conversations)
+    count = int(codes.max()) + 1
     top = np.asarray(values, dtype=float)
     bottom = np.ones(top.size) if weights is None else np.asarray(weights, dtype=float)
-    sums = np.stack([np.bincount(codes, part, len(names)) for part in (top, bottom)], axis=1)
+    sums = np.stack([np.bincount(codes, part, count) for part in (top, bottom)], axis=1)
     rng = np.random.default_rng(seed)
     drawn = np.empty((draws, 2))
     for i in range(draws):
-        drawn[i] = sums[rng.integers(0, len(names), len(names))].sum(axis=0)
+        drawn[i] = sums[rng.integers(0, count, count)].sum(axis=0)
     kept = drawn[drawn[:, 1] > 0]
     return np.asarray(kept[:, 0] / kept[:, 1])
 

@@ -1,0 +1,80 @@
+"""The report in plain words: its figures are those of the scores."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.gate import GateConfig, decide
+from training.report import cell, report
+from training.scores import Case, Scores
+
+
+def make(n=200, wrong=4, handed=50, budget=0.05):
+    cases = []
+    for i in range(n):
+        sent = None if i < handed else "Your order is on its way."
+        right = sent is not None and i >= handed + wrong
+        cases.append(
+            Case(f"c{i // 2}", i, f"where is | order {i}?", "It left\nyesterday <b>", "a1" if i % 2 else "a2",
+                 "where is my order" if i % 3 else "refund", 1 if right or i < 20 else None, 0.5 + i / 400, sent, right)
+        )  # fmt: skip
+    return Scores("b1", tuple(cases), 0.8, budget, "answer group", left_out=3)
+
+
+def test_the_three_outcomes_add_up_with_their_ranges():
+    text = report(make(), facts=["Learned from 90 conversations."])
+    assert text.startswith("# What bundle b1 would do\n- Learned from 90 conversations.\n")
+    assert "200 customer messages from 100 later conversations" in text
+    assert "| answered, rightly | 146 | 73.0% |" in text
+    assert "| answered, wrongly | 4 | 2.0% |" in text
+    assert "| handed to a person | 50 | 25.0% |" in text
+    assert "3 more messages could not be judged" in text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [(4, "The promise was kept."), (9, "chance may explain it"), (60, "That is more than promised.")],
+)
+def test_the_promise_is_compared_with_what_happened(wrong, word):
+    assert word in report(make(wrong=wrong))
+
+
+def test_kinds_of_request_and_wrong_answers_are_tables_that_odd_text_cannot_break():
+    text = report(make())
+    assert "| where is my order | 133 |" in text
+    assert "where is \\| order 53?" in text
+    assert "It left yesterday &lt;b>" in text
+    rows = [line for line in text.splitlines() if line.startswith("| where is \\|")]
+    assert len(rows) == 4
+    assert all(row.replace("\\|", "").count("|") == 5 for row in rows)
+
+
+def test_the_next_steps_name_the_request_that_costs_most():
+    text = report(make())
+    assert "Look at the answers to" in text
+    assert "it would save the most hand-overs" in text
+    assert "Lower the error budget" not in text
+    assert "Lower the error budget" in report(make(wrong=60))
+
+
+def test_the_gate_gives_its_reasons():
+    scores = make(wrong=60)
+    text = report(scores, verdict=decide(scores, None, GateConfig()))
+    assert "It must not go into service as it is." in text
+    assert "60 of 150 answers were wrong" in text
+
+
+def test_a_bundle_that_never_answers_or_was_never_tested_gets_a_report_too():
+    silent = report(make(wrong=0, handed=200))
+    assert "never sure enough to answer" in silent
+    assert "Promised and kept" not in silent
+    assert "nothing could be measured" in report(Scores("b", (), 0.5, 0.05, "action"))
+
+
+def test_the_same_scores_give_the_same_text():
+    assert report(make()) == report(make())
+
+
+def test_a_cell_is_short_and_on_one_line():
+    assert cell("a\n\tb") == "a b"
+    assert len(cell("x" * 500)) == 160

@@ -1,0 +1,228 @@
+"""Measure a written bundle through its `Engine`, so that training and serving cannot drift apart.
+
+Scores use what serving would do with the same message: same context, same thresholds. Gold labels are read only after
+the engine has spoken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from bot.transcript import Transcript
+from retrieval.errors import BadInput
+from retrieval.types import AnswerHit, Understanding
+from training import metrics
+from training.rows import IntentRow, Question, TurnRow
+from training.scores import Case, Scores
+
+if TYPE_CHECKING:
+    from retrieval.engine import Engine
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+Assign = Callable[[Sequence[str]], Sequence[str | None]]
+
+CANDIDATES = 10
+
+
+def evaluate_intents(engine: Engine, rows: Sequence[IntentRow], *, progress: Progress | None = None) -> dict[str, Any]:
+    """The measures of `deskhand evaluate intents`, without those of training; None where no row can show one.
+
+    Abstaining means that `in_scope` is below its threshold.
+    """
+    heard = [engine.understand(text) for text, _ in _counted(rows, len(rows), progress)]
+    top = [h.intent.name if h.intent else None for h in heard]
+    pairs = zip(top, (gold for _, gold in rows), strict=True)
+    right = np.array([name is not None and name == gold for name, gold in pairs], dtype=bool)
+    out = np.array([gold is None for _, gold in rows], dtype=bool)
+    scope = np.array([h.in_scope for h in heard])
+    sure = [h.intent.confidence if h.intent else 0.0 for h in heard]
+    kept = scope >= engine.thresholds.in_scope
+    return {
+        "accuracy": metrics.share(np.where(kept, right & ~out, out)),
+        "in_scope_accuracy": metrics.share(right[~out]),
+        "oos_recall": metrics.share(~kept[out]),
+        "oos_auroc": metrics.oos_auroc(scope[~out], scope[out]),
+        "oos_recall_at_95_in_scope": metrics.oos_recall_at(scope[~out], scope[out]),
+        "best_accuracy": metrics.best_accuracy(scope, right, out),
+        "coverage_at_2pct_error": metrics.coverage_at_error(sure, right, error=0.02),
+        "coverage_at_5pct_error": metrics.coverage_at_error(sure, right, error=0.05),
+        "encode_p50_ms": encode_p50_ms(engine, [text for text, _ in rows]),
+        "n_test": len(rows),
+        "n_out_of_scope": int(out.sum()),
+        "in_scope_kept": metrics.share(kept[~out]),
+    }
+
+
+def encode_p50_ms(engine: Engine, texts: Sequence[str], *, most: int = 200) -> float:
+    """The median time of encoding one text that is not in the cache, in milliseconds."""
+    took = []
+    for number, text in enumerate(texts[:most]):
+        start = time.perf_counter()
+        engine.encode([f"{text} {number}"])
+        took.append(1000 * (time.perf_counter() - start))
+    return float(np.median(took))
+
+
+def evaluate_induction(rows: Sequence[TurnRow], labels: Sequence[str]) -> dict[str, Any]:
+    """Agreement of the induced `labels` with the gold intents of the rows that have one; all None when none has."""
+    pairs = [(row.intent, label) for row, label in zip(rows, labels, strict=True) if row.intent is not None]
+    keys = ("acc", "nmi", "ari", "precision", "recall", "f1")
+    found = asdict(metrics.clustering(*zip(*pairs, strict=True))) if pairs else dict.fromkeys(keys)
+    return {**found, "k": len(set(labels)), "n": len(rows), "n_scored": len(pairs)}
+
+
+def evaluate_induced(engine: Engine, test: Sequence[IntentRow]) -> dict[str, Any]:
+    """`test_acc`, `test_nmi`, ...: an engine trained on induced labels, through the best one-to-one match on `test`."""
+    scored = [(text, gold) for text, gold in test if gold is not None]
+    if not scored:
+        raise BadInput("no row of --test has an intent, so nothing can be scored; label the rows or leave --test out")
+    heard = [engine.understand(text).intent for text, _ in scored]
+    found = metrics.clustering([gold for _, gold in scored], [intent.name if intent else "" for intent in heard])
+    return {**{f"test_{key}": value for key, value in asdict(found).items()}, "n_test": len(scored)}
+
+
+def evaluate_knowledge(
+    questions: Sequence[Question], search: Callable[[Question], Sequence[str]], *, progress: Progress | None = None
+) -> dict[str, Any]:
+    """`search` gives document ids, best first, without repeats; its time is measured, encoding included."""
+    ranks: list[int | None] = []
+    took: list[float] = []
+    for question in _counted(questions, len(questions), progress):
+        start = time.perf_counter()
+        found = search(question)
+        took.append(1000 * (time.perf_counter() - start))
+        ranks.append(next((rank for rank, id in enumerate(found, 1) if id in question.gold), None))
+    return {
+        "recall_at_1": metrics.recall_at(ranks, 1),
+        "recall_at_5": metrics.recall_at(ranks, 5),
+        "mrr_at_10": metrics.mrr(ranks, k=10),
+        "p50_ms": float(np.median(took)) if took else None,
+        "n": len(questions),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A customer turn that an agent answered. `turn` is its position in the transcript, `context` as in serving."""
+
+    conversation: str
+    turn: int
+    text: str
+    context: tuple[str, str]
+    reply: str
+    action: str | None
+    resolved: bool | None
+
+
+def exchanges(transcripts: Iterable[Transcript]) -> Iterator[Exchange]:
+    """Every customer turn whose next turn is an agent's, in order. System turns are not there."""
+    for transcript in transcripts:
+        desk = customer = ""
+        pending: tuple[int, str, tuple[str, str]] | None = None
+        for position, turn in enumerate(transcript.turns):
+            if turn.by == "system" or not turn.text.strip():
+                continue
+            if turn.by == "customer":
+                pending = (position, turn.text, (desk, customer))
+                customer = turn.text
+                continue
+            if turn.by == "agent" and pending:
+                resolved = transcript.outcome.resolved
+                yield Exchange(transcript.id, *pending, turn.text, turn.action, resolved)
+            pending, desk = None, turn.text
+
+
+def answer_actions(sources: Mapping[str, Iterable[tuple[str, int]]], training: Iterable[Transcript]) -> dict[str, str]:
+    """answer id -> the action that most of the agent turns carry which it was mined from; ties by name.
+
+    `sources` names those turns as (conversation, position). An answer whose turns carry no action is absent.
+    """
+    wanted = {key for turns in sources.values() for key in turns}
+    actions = {
+        (transcript.id, position): turn.action
+        for transcript in training
+        for position, turn in enumerate(transcript.turns)
+        if turn.action and (transcript.id, position) in wanted
+    }
+    found = {}
+    for answer, turns in sources.items():
+        counts = Counter(actions[key] for key in turns if key in actions)
+        if counts:
+            found[answer] = min(counts, key=lambda action: (-counts[action], action))
+    return found
+
+
+def evaluate_replay(
+    engine: Engine,
+    transcripts: Iterable[Transcript],
+    *,
+    actions: Mapping[str, str],
+    assign: Assign,
+    error_budget: float,
+    progress: Progress | None = None,
+) -> Scores:
+    """Run the customer turns that an agent answered through the engine, and judge what it would have said.
+
+    With `action` labels in the transcripts an answer is right when `actions` gives it the label of the agent's turn;
+    turns without one are left out. Without labels it is right when `assign(replies)` puts the agent's reply into its
+    group; conversations that were not resolved are left out, because what was said there need not be right.
+    """
+    asked = list(exchanges(transcripts))
+    labelled = any(exchange.action for exchange in asked)
+    kept = [e for e in asked if (e.action if labelled else e.resolved is not False)]
+    label_of: Callable[[str], str | None] = actions.get if labelled else lambda answer: answer
+    golds = [e.action for e in kept] if labelled else list(assign([e.reply for e in kept]))
+    cases, took = [], []
+    for exchange, gold in _counted(list(zip(kept, golds, strict=True)), len(kept), progress):
+        start = time.perf_counter()
+        heard = engine.understand(exchange.text, context=exchange.context)
+        hits = engine.answer(heard, k=CANDIDATES)
+        took.append(1000 * (time.perf_counter() - start))
+        right = {hit.answer for hit in hits if gold is not None and label_of(hit.answer) == gold}
+        cases.append(_case(exchange, gold, heard, hits, right, engine.thresholds.answer))
+    return Scores(
+        bundle=engine.id,
+        cases=tuple(cases),
+        threshold=engine.thresholds.answer,
+        error_budget=error_budget,
+        scored_by="action" if labelled else "answer group",
+        left_out=len(asked) - len(kept),
+        ms=tuple(took),
+    )
+
+
+def _case(
+    exchange: Exchange,
+    gold: str | None,
+    heard: Understanding,
+    hits: Sequence[AnswerHit],
+    right: set[str],
+    threshold: float,
+) -> Case:
+    sent = next((hit for hit in hits if hit.servable and hit.p_correct >= threshold), None)
+    return Case(
+        conversation=exchange.conversation,
+        turn=exchange.turn,
+        text=exchange.text,
+        reply=exchange.reply,
+        gold=gold,
+        intent=heard.intent.name if heard.intent else "unknown",
+        rank=next((rank for rank, hit in enumerate(hits, 1) if hit.answer in right), None),
+        p_correct=hits[0].p_correct if hits else 0.0,
+        sent=sent.text if sent else None,
+        right=sent is not None and sent.answer in right,
+    )
+
+
+def _counted(items: Sequence[T], total: int, progress: Progress | None) -> Iterator[T]:
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress:
+            progress(done, total)
