@@ -29,16 +29,15 @@ class LimitsConfig(Section):
     clarify_margin: float = Field(default=0.1, ge=0, le=1)
 
 
-class HandoffConfig(Section):
-    reply: str = "I don't know that, so I am passing this on to a colleague. They will answer you right here."
-    reply_asked: str = "Of course. I am passing this on to a colleague. They will answer you right here."
-    reply_failed: str = (
-        "Sorry, something went wrong on our side. I am passing this on to a colleague, who will answer here."
-    )
-    reply_closed: str = (
+class RepliesConfig(Section):
+    unknown: str = "I don't know that, so I am passing this on to a colleague. They will answer you right here."
+    asked: str = "Of course. I am passing this on to a colleague. They will answer you right here."
+    failed: str = "Sorry, something went wrong on our side. I am passing this on to a colleague, who will answer here."
+    closed: str = (
         "I am passing this on to a colleague. Nobody is at the desk right now; "
         "you get an answer here as soon as we are back."
     )
+    clarify: str = "Which of these do you mean?"
 
 
 class BusinessHours(Section):
@@ -72,8 +71,17 @@ class RestConfig(Section):
 
 class WidgetConfig(Section):
     enabled: bool = True
+    site_key: str = Field(default="demo", min_length=1)
+    name: str = "Customer service"
+    greeting: str = (
+        "Hi! I am an automated assistant. Ask me anything about your order, or about us. "
+        "You can talk to a person at any time."
+    )
+    starters: tuple[str, ...] = ()
     origins: tuple[str, ...] = ("*",)
     session_hours: float = Field(default=24, gt=0)
+    messages_per_minute: int = Field(default=30, ge=1)
+    sessions_per_minute: int = Field(default=60, ge=1)
 
 
 class Channels(Section):
@@ -89,7 +97,7 @@ class Retention(Section):
 class Config(Section):
     error_budget: float = Field(default=0.05, gt=0, lt=0.5)
     limits: LimitsConfig = LimitsConfig()
-    handoff: HandoffConfig = HandoffConfig()
+    replies: RepliesConfig = RepliesConfig()
     business_hours: BusinessHours = BusinessHours()
     channels: Channels = Channels()
     retention: Retention = Retention()

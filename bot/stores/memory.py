@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager
 
 from bot.conversation import Conversation, Mode, fold
 from bot.events import Event, decode, encode
-from bot.stores.store import Listed, Turn, Watch, Watches
-from retrieval.errors import Conflict
+from bot.stores.store import Listed, Lost, Turn, Watch, Watches
 
 
 class MemoryStore:
@@ -30,7 +29,7 @@ class MemoryStore:
         conversation = turn.conversation
         stored = self._events[conversation.id]
         if len(stored) != turn.read_version:
-            raise Conflict(f"conversation {conversation.id!r} has moved on to version {len(stored)}; send it again")
+            raise Lost(f"conversation {conversation.id!r} has moved on to version {len(stored)}; send it again")
         stored.extend(json.dumps(encode(event)) for event in turn.new_events)
         self._index[conversation.id] = (conversation.mode, conversation.events[-1].at)
         self._watches.tell(conversation.id)

@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 
 from bot.conversation import Conversation, Mode, fold
 from bot.events import Event, decode, encode
-from bot.stores.store import MODES, Listed, Turn, Watch, Watches
+from bot.stores.store import MODES, Listed, Lost, Turn, Watch, Watches
 from retrieval.errors import Conflict, Unavailable
 
 LOCK_S = 60.0
@@ -138,7 +138,7 @@ class RedisStore:
         keys = [_list(conversation.id), *INDEXES]
         length = await _call("stored a turn", self._commit(keys=keys, args=args))
         if length < 0:
-            raise Conflict(
+            raise Lost(
                 f"conversation {conversation.id!r} was read at version {turn.read_version} and has moved on; "
                 "send the message again"
             )

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.gaps import Gap
 from retrieval.errors import BadInput, Unavailable
 
 HEAD = "0001"
@@ -63,15 +64,6 @@ class Archived:
     from_version: int
     to_version: int
     transcript: str
-
-
-@dataclass(frozen=True)
-class Gap:
-    conversation_id: str
-    message_id: str
-    text: str
-    reason: str
-    at: float
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,13 @@ from typing import Protocol
 
 from bot.conversation import Conversation, Mode
 from bot.events import Event
+from retrieval.errors import Conflict
 
 MODES: tuple[Mode, ...] = ("bot", "waiting", "person", "closed")
+
+
+class Lost(Conflict):
+    """Another writer was quicker; nothing was stored, read again and decide again."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Listed:
 
 class Turn:
     """One writer's view of a conversation: what was read, plus what has been added since. Nothing is kept before
-    `commit`, which raises Conflict when somebody else has appended in the meantime and Unavailable when the store is
+    `commit`, which raises Lost when somebody else has appended in the meantime and Unavailable when the store is
     gone; either way nothing of the turn is stored."""
 
     def __init__(self, conversation: Conversation, append: Callable[[Turn], Awaitable[None]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bot.events import BotSaid, Closed, Event, HandedOff, UserSaid, decode, encode
 from bot.stores.memory import MemoryStore
 from bot.stores.redis import RedisStore
-from bot.stores.store import ConversationStore
+from bot.stores.store import ConversationStore, Lost
 from retrieval.errors import Conflict, Unavailable
 
 
@@ -89,7 +89,7 @@ class StoreContract:
                 async with store.turn(id_) as quick:
                     quick.add(said("quick", id_="m2"))
                     await quick.commit()
-                with pytest.raises(Conflict, match="moved on"):
+                with pytest.raises(Lost, match="moved on"):
                     await slow.commit()
             assert [event.text for event in (await store.read(id_)).events if isinstance(event, UserSaid)] == ["quick"]
 

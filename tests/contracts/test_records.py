@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from bot.gaps import Gap
 from bot.stores import sql
-from bot.stores.sql import Archived, Gap, Rating, Records
+from bot.stores.sql import Archived, Rating, Records
 from retrieval.errors import BadInput, Unavailable
 
 

@@ -1,0 +1,116 @@
+"""The REST channel in Rasa's shape: `POST /webhooks/rest/webhook {"sender", "message"} -> [{"recipient_id", "text"}]`.
+
+A handled turn is a list, a failure is problem JSON with its own status: never 200 for a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.events import BotSaid
+from bot.manager import Manager, UserMessage
+from retrieval.errors import BadInput, DeskhandError
+
+BLANK_LINES = re.compile(r"\n[ \t]*\n")
+
+
+class NotJson(DeskhandError):
+    status = 400
+    title = "Bad request"
+
+
+class TooLarge(DeskhandError):
+    status = 413
+    title = "Too large"
+
+
+class Incoming(BaseModel):
+    """Unknown keys are ignored, as Rasa ignores them: its clients send their own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sender: str = Field(default="default", min_length=1, max_length=255)
+    message: str = ""
+    message_id: str | None = Field(default=None, min_length=1, max_length=255)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+def router(manager: Manager, *, body_bytes: int) -> APIRouter:
+    routes = APIRouter(prefix="/webhooks/rest", tags=["rest channel"])
+
+    @routes.get("/")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.post("/webhook", openapi_extra={"requestBody": _body_schema()})
+    async def webhook(request: Request, stream: bool = False) -> Response:
+        """Says `message` as `sender` and gives the replies; `?stream=true` gives them as JSON lines."""
+        incoming = _parse(await read_body(request, body_bytes))
+        messages = await _handle(manager, incoming)
+        if stream:
+            lines = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages)
+            return Response(lines, media_type="text/event-stream")
+        return JSONResponse(messages)
+
+    return routes
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Stops reading at the limit, whatever Content-Length says."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise TooLarge(f"the body is larger than {most} bytes (limits.body_bytes); send a shorter message")
+    return bytes(body)
+
+
+def _parse(body: bytes) -> Incoming:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotJson(f'the body is not JSON ({error}); send {{"sender": "...", "message": "..."}}') from error
+    if not isinstance(data, dict):
+        raise NotJson(f"the body is a JSON {type(data).__name__}; send an object with sender and message")
+    try:
+        return Incoming.model_validate({key: value for key, value in data.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+async def _handle(manager: Manager, incoming: Incoming) -> list[dict[str, Any]]:
+    if not incoming.message.strip():
+        return []  # as Rasa does
+    id_ = incoming.message_id or uuid.uuid4().hex
+    message = UserMessage(incoming.sender, incoming.message, id=id_, channel="rest", metadata=incoming.metadata)
+    replies = await manager.handle(message)
+    return [message for said in replies.messages for message in render(incoming.sender, said)]
+
+
+def render(recipient: str, said: BotSaid) -> Iterator[dict[str, Any]]:
+    """One bot message as the messages of Rasa's collecting channel: text is split at blank lines unless it has
+    buttons; custom, image and attachment are messages of their own. Sources go along as `citations`."""
+    texts = [said.text] if said.buttons else [part for part in BLANK_LINES.split(said.text or "") if part.strip()]
+    for number, text in enumerate(texts):
+        message: dict[str, Any] = {"recipient_id": recipient, "text": (text or "").strip()}
+        if said.buttons:
+            message["buttons"] = [dict(button) for button in said.buttons]
+        if said.citations and number == len(texts) - 1:
+            message["citations"] = [dict(citation) for citation in said.citations]
+        yield message
+    for key in ("custom", "image", "attachment"):
+        if (value := getattr(said, key)) is not None:
+            yield {"recipient_id": recipient, key: value}
+
+
+def _body_schema() -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": Incoming.model_json_schema()}}}

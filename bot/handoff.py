@@ -1,0 +1,137 @@
+"""What the people of the desk do with a conversation: take it, write, give it back, close it.
+
+While a person has it, the bot is silent. Everything is an event, so the customer's channel hears of it at once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bot.conversation import Conversation, Mode
+from bot.events import Closed, Event, GapFound, HandedOff, PersonJoined, PersonSaid, Released, UserSaid
+from bot.gaps import Gap
+from bot.stores.store import ConversationStore, Lost
+from retrieval.errors import BadInput, Conflict, NotFound
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A conversation in the inbox. `since` is when it was handed off, `question` the customer's last words."""
+
+    id: str
+    mode: Mode
+    person: str | None
+    since: float
+    reason: str
+    question: str
+
+
+class Desk:
+    """Raises NotFound for a conversation that nobody began, Conflict when another person has it or it is closed."""
+
+    def __init__(self, store: ConversationStore) -> None:
+        self._store = store
+
+    async def inbox(self, *, limit: int = 100) -> list[Waiting]:
+        """Those that wait, longest first, then those that a person has."""
+        found: list[Waiting] = []
+        for mode in ("waiting", "person"):
+            for item in await self._store.listed(mode, limit=limit, oldest_first=True):
+                found.append(_waiting(await self._store.read(item.id)))
+        return found
+
+    async def read(self, conversation_id: str) -> Conversation:
+        conversation = await self._store.read(conversation_id)
+        if not conversation.events:
+            raise _unknown(conversation_id)
+        return conversation
+
+    async def join(self, conversation_id: str, person: str) -> Conversation:
+        def events(conversation: Conversation) -> Sequence[Event]:
+            _may_write(conversation, person)
+            return [] if conversation.mode == "person" else [PersonJoined(person=person)]
+
+        return await self._add(conversation_id, events)
+
+    async def say(self, conversation_id: str, person: str, text: str, message_id: str | None = None) -> Conversation:
+        """As this person, who joins when they have not; the same `message_id` again is said once."""
+        if not text.strip():
+            raise BadInput("text is empty; write something to the customer")
+        said = PersonSaid(text=text, person=person, message_id=message_id or uuid.uuid4().hex)
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            if any(isinstance(e, PersonSaid) and e.message_id == said.message_id for e in conversation.events):
+                return []
+            _may_write(conversation, person)
+            return [said] if conversation.mode == "person" else [PersonJoined(person=person), said]
+
+        return await self._add(conversation_id, events)
+
+    async def release(self, conversation_id: str, person: str = "") -> Conversation:
+        """Back to the bot."""
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            _may_write(conversation, person or conversation.person or "")
+            return [] if conversation.mode == "bot" else [Released(person=person or conversation.person or "")]
+
+        return await self._add(conversation_id, events)
+
+    async def close(self, conversation_id: str, *, resolved: bool | None, csat: int | None) -> Conversation:
+        def events(conversation: Conversation) -> Sequence[Event]:
+            return [] if conversation.mode == "closed" else [Closed(resolved=resolved, csat=csat)]
+
+        return await self._add(conversation_id, events)
+
+    async def open_gaps(self, *, limit: int = 300) -> list[Gap]:
+        """Gaps of conversations that are not archived yet; the archive keeps the others, redacted."""
+        gaps = []
+        for mode in ("waiting", "person", "closed", "bot"):
+            for item in await self._store.listed(mode, limit=limit):
+                gaps += gaps_of(item.id, (await self._store.read(item.id)).events)
+        return gaps
+
+    async def _add(self, conversation_id: str, decide: Callable[[Conversation], Sequence[Event]]) -> Conversation:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._store.turn(conversation_id) as turn:
+                    if not turn.conversation.events:
+                        raise _unknown(conversation_id)
+                    turn.add(*decide(turn.conversation))
+                    await turn.commit()
+                    return turn.conversation
+            except Lost:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def gaps_of(conversation_id: str, events: Sequence[Event]) -> list[Gap]:
+    return [Gap(conversation_id, e.message_id, e.text, e.reason, e.at) for e in events if isinstance(e, GapFound)]
+
+
+def _waiting(conversation: Conversation) -> Waiting:
+    handed = next((e for e in reversed(conversation.events) if isinstance(e, HandedOff)), None)
+    said = next((e for e in reversed(conversation.events) if isinstance(e, UserSaid)), None)
+    return Waiting(
+        id=conversation.id,
+        mode=conversation.mode,
+        person=conversation.person,
+        since=handed.at if handed else conversation.events[-1].at,
+        reason=handed.reason if handed else "",
+        question=said.text if said else "",
+    )
+
+
+def _may_write(conversation: Conversation, person: str) -> None:
+    if conversation.mode == "closed":
+        raise Conflict(f"conversation {conversation.id!r} is closed; it opens again when the customer writes")
+    if conversation.mode == "person" and conversation.person != person:
+        raise Conflict(f"{conversation.person} has conversation {conversation.id!r}; ask them to release it")
+
+
+def _unknown(conversation_id: str) -> NotFound:
+    return NotFound(f"no conversation {conversation_id!r}; GET /api/v1/handoffs lists those that wait")
