@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from bot import redaction_names as names
@@ -91,38 +92,40 @@ class Redaction:
         return text
 
     def _once(self, text: str, by: By | None) -> str:
-        spans = self._free(text, self._candidates(text, by))
         parts, at = [], 0
-        for span in spans:
+        for span in self._free(text, by):
             parts += [text[at : span.start], self._placeholder(span.kind, text[span.start : span.end])]
             at = span.end
         return "".join([*parts, text[at:]]) if parts else text
 
-    def _candidates(self, text: str, by: By | None) -> Iterator[Span]:
-        yield from find(text, self._redactor.patterns, self._redactor.region)
-        if not self._redactor.names:
-            return
-        for start, end in names.introduced(text, by_customer=by == "customer"):
-            yield Span(start, end, "NAME")
-        if self._asked and by in ("customer", None):
-            for start, end in names.answered(text):
-                yield Span(start, end, "NAME")
-        if self._known:
-            yield from self._repeated(text)
-
-    def _free(self, text: str, spans: Iterable[Span]) -> list[Span]:
-        """Those that overlap neither a placeholder nor an earlier span, in the order of the text."""
-        taken, kept = None, []
-        for span in spans:
-            if taken is None:
-                taken = bytearray(len(text))
-                for match in PLACEHOLDER.finditer(text):
-                    taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
-                    self._counts[match[1]] = max(self._counts.get(match[1], 0), int(match[2] or 1))
+    def _free(self, text: str, by: By | None) -> list[Span]:
+        """What to mask, in the order of the text: spans that overlap neither a placeholder nor a surer span."""
+        taken, kept = bytearray(len(text)), []
+        if "<" in text:
+            self._reserve(text, taken)
+        for span in self._candidates(text, by, taken):
             if span.start < span.end and taken.find(1, span.start, span.end) < 0:
                 taken[span.start : span.end] = b"\1" * (span.end - span.start)
                 kept.append(span)
         return sorted(kept)
+
+    def _reserve(self, text: str, taken: bytearray) -> None:
+        """Placeholders that the text came with keep their place and their number."""
+        for match in PLACEHOLDER.finditer(text):
+            taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+            self._counts[match[1]] = max(self._counts.get(match[1], 0), int(match[2] or 1))
+
+    def _candidates(self, text: str, by: By | None, taken: bytearray) -> Iterator[Span]:
+        yield from find(text, self._redactor.patterns, self._redactor.region, taken)
+        if not self._redactor.names:
+            return
+        found = names.introduced(text, by_customer=by == "customer")
+        if self._asked and by in ("customer", None):
+            found = chain(found, names.answered(text))
+        for start, end in found:
+            yield Span(start, end, "NAME")
+        if self._known:
+            yield from self._repeated(text)
 
     def _placeholder(self, kind: str, value: str) -> str:
         if kind == "NAME":

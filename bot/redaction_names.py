@@ -13,35 +13,37 @@ COMMON = frozenset(
     """
     a able about absolutely account actually afraid after again agent ago all almost already also always am american
     an and angry annoyed another any anyone anything apologies appalled april are aren as ask asking assistant at
-    august australian available aware away awful back bad based be because been before behind being best better black
-    blue bot british but buy buying by bye call called calling can canadian cancel cannot card care case certainly
-    chat check checking chief chinese classic code cold coming company complaint concerned confused contact could
-    customer customers damaged day days dear december delivery department desperate diamond did different disappointed
-    disgusted do does doesn doing don done down dr due dutch each early eight either email english enough even ever
-    every everybody everyone everything excellent expecting experiencing extremely fantastic february fed few final
-    fine first five flight folks for forward four free french friday friend from frustrated fully fun furious
-    gentlemen gents german get getting give given giving glad go going gold gone good got grateful great green guest
-    guys had happy hard has hasn have having he hello help helpful her here hey hi him his hola home hoping horrible
-    hour hours how hungry i if ill immediately important in inc incorrect incorrectly indian information inquiring
-    interested into irish is isn it italian item its january japanese job july june just keep kind kinda know ladies
-    last late later least leaving left let like literally little live living ll locked long look looking lost lot
-    lovely ltd ma madam made make man manager many march married may maybe me mean member message mexican might mine
+    august australian available aware away awful back bad based be because been before behind being best better beyond
+    black blue bored bot british broke busy but buy buying by bye call called calling can canadian cancel cannot card
+    care case certainly chat check checking chief chinese classic code cold coming company complaint concerned
+    confused contact could curious customer customers damaged day days dead dear december delayed delivery department
+    desperate diamond did different disappointed disgusted do does doesn doing don done down dr due dutch each early
+    ecstatic eight either email english enough even ever every everybody everyone everything excellent expecting
+    experiencing extremely fantastic february fed few final finally fine first five flight folks for forward four free
+    french friday friend from frustrated fully fun furious gentlemen gents german get getting give given giving glad
+    go going gold gone good got grateful great green grounded guest guys had happy hard has hasn have having he
+    heartbroken hello help helpful her here hey hi him his hola holding home hopeful hoping horrible hour hours how
+    hungry i if ill immediately important in inc incorrect incorrectly indian information inquiring interested into
+    irish is isn it italian item its january japanese job july june just keep kind kinda know ladies last late later
+    least leaving left let like literally little live livid living ll locked long look looking lost lot lovely ltd
+    lucky ma mad madam made make man manager many march married may maybe me mean member message mexican might mine
     minute miss misspelled mister monday money month more morning most mr mrs ms much must mx my name named names need
-    needs never new next nice night nine no nobody none nope not nothing november now number o october of off offended
-    ok okay old on once one online only open or order other our out over package paid parcel past pay paying perfect
-    phone platinum please pleased pretty private problem product purchase put question quick quite re ready real
-    really received receiving red refund regarding regards registered reply represent request reservations return
-    returned returning right ring rude running russian sad same saturday say saying scottish seeing seems sent
-    september service seven several shall she shipping shocked shop should showing shown sick silver simply since sir
-    sirs six size sleeping so some someone something soon sorry spanish speaking speechless spelled spelt standing
-    starting stating still store struggling stuck student such sunday super support supposed sure swedish t talk
-    talking team tell ten terrible than thank thankful thanks that the their them then there these they thing things
-    thinking third thirteen this those three thrilled thursday time tired to today together tomorrow tonight too
-    totally transferred traveling travelling tried trying tuesday turkish twelve twenty two u unable under understand
-    unhappy until up upset ur urgent us use user using utterly valued ve vegan very via visa wait waiting want wanted
-    wanting was wasn we wednesday week weekend weeks welcome well were what whats when where which while white who
-    whole why will willing wish with within without won wondering working worried worry worse worst would wow writing
-    wrong ya yeah year years yellow yep yes yesterday yet you your youre yours yourself
+    needs nervous never new next nice night nine no nobody none nope not nothing november now number o october of off
+    offended ok okay old on once one online only open optimistic or order other our out over package paid parcel past
+    pay paying pending perfect phone platinum please pleased premium pretty priority private problem product proud
+    purchase put question quick quite re ready real really received receiving red refund regarding regards registered
+    reply represent request reservations return returned returning right ring rude running russian sad same saturday
+    say saying scottish seeing seems sent september service seven several shall she shipping shocked shop should
+    showing shown sick silver simply since sir sirius sirs six size sleeping so some someone something soon sorry
+    spanish speaking speechless spelled spelt standing starting stating still store stranded struggling stuck student
+    such sunday super support supposed sure swedish t talk talking team tell ten terrible than thank thankful thanks
+    that the their them then there these they thing things thinking third thirteen this those three thrilled thursday
+    time tired to today together tomorrow tonight too totally transferred traveling travelling tried trying tuesday
+    turkish tweeting twelve twenty two u unable under understand unhappy until up upset ur urgent us use user using
+    utterly valued ve vegan very via vip visa wait waiting want wanted wanting was wasn we wednesday week weekend
+    weeks welcome well were what whats when where which while white who whole why will willing wish with within
+    without won wondering working worried worry worse worst would wow writing wrong ya yeah year years yellow yep yes
+    yesterday yet you your youre yours yourself
     """.split()
 )
 
@@ -50,6 +52,7 @@ _WORDS = re.compile(rf"{_WORD}")
 _STRONG = re.compile(
     r"(?i)\b(?:my|full|first|last|the|customer|her|his)\s++name(?:['’]?s|\s++is|\s++was|\s?:)\s++|\bname(?:['’]s|\s?:)\s++"
     r"|\bi\s++am\s++called\s++|\bi['’]m\s++called\s++|\b(?:mr|mrs|ms|mx|dr)\b\.?\s++|\bplease\s++call\s++me\s++"
+    r"|\b(?:under|in)\s++the\s++name(?:\s++of)?\s++"
 )
 _WEAK = re.compile(r"(?i)\b(?:i['’]?m|i\s++am|this\s++is|it['’]?s|you\s++are\s++speaking\s++(?:to|with))\s++")
 _GREETING = re.compile(
@@ -59,7 +62,7 @@ _SIGN_OFF = re.compile(
     r"(?i)\b(?:regards|best|cheers|sincerely|thanks|thank\s++you|yours|love|greetings|wishes)\s*+[,!.\n–-]++\s*+"
     rf"({_WORD}(?:\s{_WORD}){{0,2}})[\s.!]*+\Z"
 )
-_SIGNATURE = re.compile(rf"(?:^|\s)[-–—~^]({_WORD})[\s.]*+\Z")
+_SIGNATURE = re.compile(r"(?:^|\s)[-–—~^]([^\W\d_][^\W\d_A-Z][^\W\d_]+)[\s.]*+\Z")
 _HERE = re.compile(rf"(?i)(?:^|[.!,]\s++)({_WORD}(?:\s{_WORD})?)\s++(?:here|speaking)\b")
 _HINT = re.compile(
     r"(?i)name|\bi['’]?m\b|\bi am\b|this is|it['’]?s\b|called|call me|\bm(?:r|s|rs|x)\b|\bdr\b|speaking|\bhere\b"
@@ -70,6 +73,7 @@ _AFTER_WEAK = re.compile(
     r"(?i)\s*+(?:[.,!;\n<-]|\Z)|\s++(?:and|from|with|calling|speaking|here|at|in|writing|contacting|again|i|my|we)\b"
 )
 _AFTER_GREETING = re.compile(r"\s*+(?:[.,!?;:\n<–-]|\Z)")
+_INITIAL = re.compile(r"[A-Z]\.")
 _ASKS = re.compile(
     r"(?i)\b(?:your|ur)\s++(?:\w{1,10}\s++){0,3}?name\b|\bname\s*+(?:please|\?)|who\s++(?:am\s++i|do\s++i|i\s++am)\b.{0,20}\b(?:speak|talk|chat)"
 )
@@ -141,7 +145,7 @@ def _span(text: str, start: int, *, lower: bool) -> list[tuple[int, int]]:
     end, at, capital = start, start, False
     for count in range(3):
         word = _WORDS.match(text, at)
-        if not word or word.group().lower() in COMMON or len(word.group()) > 30:
+        if not word or len(word.group()) > 30 or (word.group().lower() in COMMON and not _INITIAL.match(text, at)):
             break
         upper = word.group()[0].isupper()
         if count == 0:

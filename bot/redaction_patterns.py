@@ -31,7 +31,7 @@ PATTERNS: Mapping[str, str] = {
         r"\b[A-Z]{2,3}-\d{5,8}\b"
         rf"|(?i:\b(?:order|invoice|booking|reservation|shipment|parcel|tracking|ticket|case|rma|return){_NUMBER}{_IS}{_ID})"
         r"|(?i:\b(?:order|invoice|booking|reservation|tracking|ticket|rma)\s*+#?\s*+([A-Z]{0,4}-?\d{5,14})\b)"
-        r"|(?<![\w#])#\s?([A-Z]{0,4}-?\d{3,14})\b"
+        r"|(?<![\w#])#\s?(\d{5,14})\b"
     ),
     "ACCOUNT": (
         r"(?i:\b(?:account|acct|customer|client|user|member(?:ship)?|policy|loyalty|flyer|contract|card|routing|passport"
@@ -41,6 +41,8 @@ PATTERNS: Mapping[str, str] = {
 }
 """Default patterns, placeholder name -> `re` expression. The group that matched is the value, else the whole match."""
 
+Finder = Callable[[str, str, bytearray], Iterator[Span]]
+
 PLACEHOLDER = re.compile(r"<([A-Z]+)(?:_(\d{1,6}))?>")
 _WORTH_A_LOOK = re.compile(r"(?i)[\d@]|://|www\.| dot ")
 _SECRET = re.compile(
@@ -49,8 +51,11 @@ _SECRET = re.compile(
 )
 
 
-def find(text: str, patterns: Mapping[str, re.Pattern[str]], region: str) -> Iterator[Span]:
-    """Spans of identifying values, the surest kind first; later ones may overlap earlier ones and then lose."""
+def find(text: str, patterns: Mapping[str, re.Pattern[str]], region: str, taken: bytearray) -> Iterator[Span]:
+    """Spans of identifying values, the surest kind first; later ones may overlap earlier ones and then lose.
+
+    `taken` has a byte for every character, 1 where the caller has already accepted a span: no judge is asked there.
+    """
     if not _WORTH_A_LOOK.search(text):
         return
     yield from _links(text)
@@ -59,11 +64,11 @@ def find(text: str, patterns: Mapping[str, re.Pattern[str]], region: str) -> Ite
         return
     yield from _groups(_SECRET, text, "SECRET")
     for name in ("IBAN", "CARD", "SSN"):
-        yield from _FINDERS[name](text, region)
+        yield from _FINDERS[name](text, region, taken)
     for kind, pattern in patterns.items():
         yield from _groups(pattern, text, kind)
     for name in ("IP", "CRYPTO", "PHONE", "ADDRESS", "ACCOUNT"):
-        yield from _FINDERS[name](text, region)
+        yield from _FINDERS[name](text, region, taken)
 
 
 def _groups(pattern: re.Pattern[str], text: str, kind: str) -> Iterator[Span]:
@@ -135,10 +140,10 @@ def _judge(recogniser: str, candidate: str) -> list[tuple[int, int]]:
     return [(hit.start, hit.end) for hit in judge.analyze(candidate, judge.supported_entities)]
 
 
-def _judged(kind: str, recogniser: str, candidates: str) -> Callable[[str, str], Iterator[Span]]:
+def _judged(kind: str, recogniser: str, candidates: str) -> Finder:
     pattern = re.compile(candidates)
 
-    def spans(text: str, region: str) -> Iterator[Span]:
+    def spans(text: str, region: str, taken: bytearray) -> Iterator[Span]:
         for match in pattern.finditer(text):
             for start, end in _judge(recogniser, match.group().upper() if kind == "IBAN" else match.group()):
                 yield Span(match.start() + start, match.start() + end, kind)
@@ -150,7 +155,7 @@ _CARD = re.compile(r"(?<![\d+.,])\d(?:[ -]?\d){11,18}(?![\d])")
 _FOUR_BY_FOUR = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{4}")
 
 
-def _cards(text: str, region: str) -> Iterator[Span]:
+def _cards(text: str, region: str, taken: bytearray) -> Iterator[Span]:
     """Numbers that pass Luhn, that presidio knows by their prefix, or that are grouped like a card (a typing error)."""
     for match in _CARD.finditer(text):
         number = match.group()
@@ -165,25 +170,36 @@ def luhn(number: str) -> bool:
     return 13 <= len(digits) <= 19 and any(digits) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-_PHONE = re.compile(r"(?<![\w.,$€£#/+-])(?:\+|00)?\(?\d(?:[ ().\-/]{0,3}\d){6,16}(?![\w%€£$])")
+_PHONE = re.compile(
+    r"(?<![\w.,$€£#/+-])\+?\(?\d(?:[ ().\-/]{0,3}\d){6,16}(?: ?(?:x|ext\.?) ?\d{1,6})?(?![\w%€£$]|[-./]\w)"
+)
 _PHONE_SHAPE = re.compile(
-    r"1?[-. ]?\(?\d{3}\)?[-. ]{0,2}\d{3}[-. ]\d{4}|\d{3}-\d{4}|\(?0\d+\)?(?:[ /.-]\d+)+|\(\d+\)[ -]?\d.+"
+    r"(?:1?[-. ]?\(?\d{3}\)?[-. ]{0,2}\d{3}[-. ]\d{4}|\d{3}-\d{4}"
+    r"|(?=(?:\D*\d){9})\(?0\d+\)?(?:[ /.-]\d+)+|\(\d+\)[ -]?\d.+)"
+    r"(?: ?(?:x|ext\.?) ?\d{1,6})?"
 )
-_PHONE_WORD = re.compile(
-    r"(?i)\b(?:tele)?phone\b|\bmobile\b|\bcell\b|\bcall\b|\btel\b|whatsapp|reach (?:me|us)|\btext me|\bfax\b"
+_PHONE_BEFORE = re.compile(
+    r"(?i)\b(?:(?:tele)?phone|mobile|cell|call|tel|fax|whatsapp|(?:reach|text|contact) (?:me|us)|answer(?:ing)? at"
+    r"|messages? to)\b"
 )
-_DATE = re.compile(r"\b(?:19|20)\d\d[-/. ](?:0?[1-9]|1[0-2])[-/. ]\d{1,2}\b|\b\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d\d\b")
+_PHONE_AFTER = re.compile(r"(?i) ?\(?(?:office|fax|mobile|cell|home|work)\b")
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_DATE = re.compile(rf"\b(?:19|20)\d\d[-/. ](?:0?[1-9]|1[0-2])[-/. ]{_DAY}\b|\b{_DAY}[-/.]{_DAY}[-/.](?:19|20)?\d\d\b")
 
 
-def _phones(text: str, region: str) -> Iterator[Span]:
+def _phones(text: str, region: str, taken: bytearray) -> Iterator[Span]:
     for match in _PHONE.finditer(text):
         number = match.group()
-        plus = number.startswith(("+", "00"))
-        if (plus or not _DATE.search(number)) and (
-            plus
-            or _PHONE_SHAPE.fullmatch(number)
-            or _PHONE_WORD.search(text, max(0, match.start() - 40), match.start())
-            or _valid_phone(number, region)
+        if taken.find(1, *match.span()) >= 0:
+            continue
+        if number.startswith("+") or (
+            not _DATE.search(number)
+            and (
+                _PHONE_SHAPE.fullmatch(number)
+                or _PHONE_BEFORE.search(text, max(0, match.start() - 40), match.start())
+                or _PHONE_AFTER.match(text, match.end())
+                or _valid_phone(number, region)
+            )
         ):
             yield Span(*match.span(), "PHONE")
 
@@ -198,9 +214,10 @@ _STREET = (
     r"|highway|hwy|close|crescent"
 )
 _ADDRESS = re.compile(
-    r"(?<![\w.])\d{1,5}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z][\w.'’]{1,25} ){1,4}(?i:" + _STREET + r")\b\.?"
+    r"(?<![\w.$€£@#])\d{1,5}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z][\w.'’]{1,25} ){1,4}(?i:" + _STREET + r")\b\.?"
     r"(?:,? (?i:apt|suite|ste|unit|flat|apartment|#)\.? ?\w{1,6}\b)?"
     r"(?:,? [A-Z][\w' ]{1,25},? [A-Z]{2} \d{5}(?:-\d{4})?)?"
+    r"|(?<![\w.$€£@#])\d{1,5}(?: [A-Z][\w.'’-]{1,25}){1,4}(?: \d{1,4})? (?:Apt|Suite|Unit)\b\.? ?\w{1,6}\b"
     r"|(?i:\bp\.? ?o\.? ?box \d{1,7})"
     r"|(?i:\baddress(?: is|:) )(\d{1,5} [^\n;!?]{3,70}?)"
     r"(?=[.;!?](?:\s(?!\d)|$)|\n|$|(?i: (?:and|but|please|can|could|thanks)\b))"
@@ -208,18 +225,18 @@ _ADDRESS = re.compile(
 _LONG = re.compile(r"(?<![\w.,$€£])[A-Z0-9]{9,40}(?![\w%€£$])")
 
 
-def _addresses(text: str, region: str) -> Iterator[Span]:
+def _addresses(text: str, region: str, taken: bytearray) -> Iterator[Span]:
     return _groups(_ADDRESS, text, "ADDRESS")
 
 
-def _long_numbers(text: str, region: str) -> Iterator[Span]:
+def _long_numbers(text: str, region: str, taken: bytearray) -> Iterator[Span]:
     """Nine digits and more that nothing else has claimed, and long codes such as parcel numbers, identify somebody."""
     for match in _LONG.finditer(text):
         if match.group().isdigit() or sum(map(str.isdigit, match.group())) >= 6:
             yield Span(*match.span(), "ACCOUNT")
 
 
-_FINDERS: dict[str, Callable[[str, str], Iterator[Span]]] = {
+_FINDERS: dict[str, Finder] = {
     "IBAN": _judged("IBAN", "IbanRecognizer", r"(?i)(?<![^\W_])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?![^\W_])"),
     "CARD": _cards,
     "SSN": _judged("SSN", "UsSsnRecognizer", r"(?<![\d-])\d{3}[- ]\d{2}[- ]\d{4}(?![\d-])"),
