@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from bot.transcript import Transcript
 from retrieval.errors import BadInput
 from retrieval.types import AnswerHit, Understanding
 from training import metrics
+from training.pairs import Pair, pairs
 from training.rows import IntentRow, Question, TurnRow
 from training.scores import Case, Scores
 
@@ -108,37 +109,6 @@ def evaluate_knowledge(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A customer turn that an agent answered. `turn` is its position in the transcript, `context` as in serving."""
-
-    conversation: str
-    turn: int
-    text: str
-    context: tuple[str, str]
-    reply: str
-    action: str | None
-    resolved: bool | None
-
-
-def exchanges(transcripts: Iterable[Transcript]) -> Iterator[Exchange]:
-    """Every customer turn whose next turn is an agent's, in order. System turns are not there."""
-    for transcript in transcripts:
-        desk = customer = ""
-        pending: tuple[int, str, tuple[str, str]] | None = None
-        for position, turn in enumerate(transcript.turns):
-            if turn.by == "system" or not turn.text.strip():
-                continue
-            if turn.by == "customer":
-                pending = (position, turn.text, (desk, customer))
-                customer = turn.text
-                continue
-            if turn.by == "agent" and pending:
-                resolved = transcript.outcome.resolved
-                yield Exchange(transcript.id, *pending, turn.text, turn.action, resolved)
-            pending, desk = None, turn.text
-
-
 def answer_actions(sources: Mapping[str, Iterable[tuple[str, int]]], training: Iterable[Transcript]) -> dict[str, str]:
     """answer id -> the action that most of the agent turns carry which it was mined from; ties by name.
 
@@ -174,19 +144,19 @@ def evaluate_replay(
     turns without one are left out. Without labels it is right when `assign(replies)` puts the agent's reply into its
     group; conversations that were not resolved are left out, because what was said there need not be right.
     """
-    asked = list(exchanges(transcripts))
-    labelled = any(exchange.action for exchange in asked)
-    kept = [e for e in asked if (e.action if labelled else e.resolved is not False)]
+    asked = [(pair, t.outcome.resolved) for t in transcripts for pair in pairs(t)]
+    labelled = any(pair.actions[0] for pair, _ in asked)
+    kept = [pair for pair, resolved in asked if (pair.actions[0] if labelled else resolved is not False)]
+    golds = [pair.actions[0] for pair in kept] if labelled else list(assign([pair.replies[0] for pair in kept]))
     label_of: Callable[[str], str | None] = actions.get if labelled else lambda answer: answer
-    golds = [e.action for e in kept] if labelled else list(assign([e.reply for e in kept]))
     cases, took = [], []
-    for exchange, gold in _counted(list(zip(kept, golds, strict=True)), len(kept), progress):
+    for pair, gold in _counted(list(zip(kept, golds, strict=True)), len(kept), progress):
         start = time.perf_counter()
-        heard = engine.understand(exchange.text, context=exchange.context)
+        heard = engine.understand(pair.text, context=pair.context)
         hits = engine.answer(heard, k=CANDIDATES)
         took.append(1000 * (time.perf_counter() - start))
         right = {hit.answer for hit in hits if gold is not None and label_of(hit.answer) == gold}
-        cases.append(_case(exchange, gold, heard, hits, right, engine.thresholds.answer))
+        cases.append(_case(pair, gold, heard, hits, right, engine.thresholds.answer))
     return Scores(
         bundle=engine.id,
         cases=tuple(cases),
@@ -198,20 +168,25 @@ def evaluate_replay(
     )
 
 
+def would_send(hits: Sequence[AnswerHit], threshold: float) -> AnswerHit | None:
+    """The answer that the bot sends by itself: the first that it may serve and is sure enough of; None hands over."""
+    return next((hit for hit in hits if hit.servable and hit.p_correct >= threshold), None)
+
+
 def _case(
-    exchange: Exchange,
+    pair: Pair,
     gold: str | None,
     heard: Understanding,
     hits: Sequence[AnswerHit],
     right: set[str],
     threshold: float,
 ) -> Case:
-    sent = next((hit for hit in hits if hit.servable and hit.p_correct >= threshold), None)
+    sent = would_send(hits, threshold)
     return Case(
-        conversation=exchange.conversation,
-        turn=exchange.turn,
-        text=exchange.text,
-        reply=exchange.reply,
+        conversation=pair.conversation,
+        turn=pair.turn,
+        text=pair.text,
+        reply=pair.replies[0],
         gold=gold,
         intent=heard.intent.name if heard.intent else "unknown",
         rank=next((rank for rank, hit in enumerate(hits, 1) if hit.answer in right), None),

@@ -174,9 +174,9 @@ def _words(scores: Scores) -> list[str]:
     )
     return [
         "## Words",
-        f"An answer is *right* {rule}. *Handed over* means that a person answers. *Likely between* is the range that 95 "
-        "of 100 repetitions with other conversations of this kind would give. The bot answers by itself when it is at "
-        f"least {scores.threshold:.0%} sure.",
+        f"An answer is *right* {rule}. *Handed over* means that a person answers. *Likely between* is the range that "
+        "95 of 100 repetitions with other conversations of this kind would give. The bot answers by itself when it is "
+        f"at least {scores.threshold:.0%} sure.",
     ]
 
 
