@@ -1,0 +1,136 @@
+"""Request -> logged requests -> answer: neighbours vote, a softmax head votes too, and their sum is calibrated.
+
+A request and what was said before it are encoded separately and put side by side, each with its weight, so that an
+inner product is a weighted sum of cosines. Neighbours vote with exp(similarity / T). The head is a multinomial
+logistic regression over answers. P(correct) is a logistic regression over a few signals of the pair (request, answer),
+fitted on validation conversations that neither neighbours nor head had seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.index import Index
+from retrieval.types import Matrix, Vector
+
+NEIGHBOURS = 50
+TEMPERATURE = 0.05
+CANDIDATES = 5
+SIGNALS = (
+    "score", "margin", "votes", "head", "nearest", "nearest_any", "entropy", "support", "agree", "exact",
+)  # fmt: skip
+
+
+def compose(text: Matrix, desk: Matrix, customer: Matrix, weights: Sequence[float]) -> Matrix:
+    """(n, d) each -> (n, 3d): message, previous desk turn, previous customer turn; rows are of length one."""
+    scale = np.float32(1 / np.sqrt(sum(w * w for w in weights)))
+    return np.hstack([np.float32(w) * scale * part for w, part in zip(weights, (text, desk, customer), strict=True)])
+
+
+def encode_requests(
+    encode: Callable[[Sequence[str]], Matrix], texts: Sequence[str], contexts: Sequence[Sequence[str]],
+    weights: Sequence[float],
+) -> Matrix:  # fmt: skip
+    """(n, 3d) for messages with their contexts (previous desk text, previous customer text); "" where there is none."""
+    flat = [*texts, *(c[0] if c else "" for c in contexts), *(c[1] if len(c) > 1 else "" for c in contexts)]
+    vectors = encode(flat)
+    count = len(texts)
+    return compose(vectors[:count], vectors[count : 2 * count], vectors[2 * count :], weights)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Candidates for m requests, best first: answer numbers (m, k), scores (m, k), signals (m, k, len(SIGNALS)).
+
+    `rows` (m, n) are the neighbours' row numbers and `similarities` (m, n) their inner products.
+    """
+
+    answers: NDArray[np.int64]
+    scores: Matrix
+    signals: Matrix
+    rows: NDArray[np.int64]
+    similarities: Matrix
+
+
+@dataclass(frozen=True)
+class AnswerModel:
+    """`answer_of` (rows,) is the answer number of each indexed request, `support` (answers,) how many there are.
+
+    `weight` (3d, answers) and `bias` (answers,) are the head; `calibration` (signals + 1,) the logistic regression.
+    """
+
+    index: Index
+    answer_of: NDArray[np.int64]
+    support: NDArray[np.int64]
+    weight: Matrix
+    bias: Vector
+    calibration: Vector
+    mix: float = 0.5
+
+    def score(self, queries: Matrix, *, k: int = CANDIDATES, skip: NDArray[np.int64] | None = None) -> Scored:
+        """`queries` is (m, 3d). `skip[i]` lists rows (padded with -1) that must not vote for request i."""
+        extra = 0 if skip is None else skip.shape[1]
+        similar, rows = self.index.search(queries, NEIGHBOURS + extra)
+        if skip is not None:
+            similar = np.where((rows[:, :, None] == skip[:, None, :]).any(2), -np.inf, similar)
+            order = np.argsort(-similar, axis=1, kind="stable")[:, :NEIGHBOURS]
+            similar, rows = np.take_along_axis(similar, order, 1), np.take_along_axis(rows, order, 1)
+        votes = self._votes(similar, rows)
+        head = softmax(queries @ self.weight + self.bias)
+        scores = self.mix * votes + (1 - self.mix) * head
+        k = min(k, scores.shape[1])
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        best = np.take_along_axis(scores, top, 1)
+        return Scored(top, best, self._signals(top, scores, votes, head, similar, rows), rows, similar)
+
+    def _votes(self, similar: Matrix, rows: NDArray[np.int64]) -> Matrix:
+        votes = np.zeros((len(similar), len(self.support)), np.float32)
+        strength = np.exp((similar - similar.max(1, keepdims=True)) / TEMPERATURE)
+        np.add.at(votes, (np.arange(len(similar))[:, None], self.answer_of[rows]), strength)
+        return np.asarray(votes / votes.sum(1, keepdims=True), np.float32)
+
+    def _signals(
+        self, top: NDArray[np.int64], scores: Matrix, votes: Matrix, head: Matrix, similar: Matrix,
+        rows: NDArray[np.int64],
+    ) -> Matrix:  # fmt: skip
+        own = np.take_along_axis(scores, top, 1)
+        second = own[:, 1:2] if own.shape[1] > 1 else np.zeros_like(own)
+        rival = np.where(np.arange(own.shape[1])[None, :] == 0, second, own[:, :1])
+        same = self.answer_of[rows][:, None, :] == top[:, :, None]
+        nearest = np.where(same, similar[:, None, :], 0.0).max(2)
+        close = similar >= 0.97
+        exact = (same & close[:, None, :]).sum(2) / np.maximum(close.sum(1)[:, None], 1)
+        entropy = -(scores * np.log(scores + 1e-9)).sum(1)
+        agree = (head.argmax(1) == votes.argmax(1)).astype(np.float32)
+        wide = np.ones_like(own)
+        columns: dict[str, Any] = {
+            "score": own,
+            "margin": own - rival,
+            "votes": np.take_along_axis(votes, top, 1),
+            "head": np.take_along_axis(head, top, 1),
+            "nearest": nearest,
+            "nearest_any": similar[:, :1] * wide,
+            "entropy": entropy[:, None] * wide,
+            "support": np.log1p(self.support[top]) / 5,
+            "agree": agree[:, None] * wide,
+            "exact": exact,
+        }
+        return np.stack([columns[name] for name in SIGNALS], axis=2).astype(np.float32)
+
+    def p_correct(self, signals: Matrix) -> Matrix:
+        """(..., len(SIGNALS)) -> (...), the calibrated probability that the answer is the right one."""
+        return sigmoid(signals @ self.calibration[:-1] + self.calibration[-1])
+
+
+def softmax(logits: Matrix) -> Matrix:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
+
+
+def sigmoid(values: Matrix) -> Matrix:
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -30, 30))), np.float32)

@@ -1,0 +1,237 @@
+"""A loaded bundle: understand a message, answer it from logged requests, search the articles. Sync and thread-safe.
+
+Nothing here imports torch. One batch of the encoder a message, everything after it is a matrix product.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from retrieval.answers import AnswerModel, encode_requests
+from retrieval.bundle import Manifest, Thresholds, verify
+from retrieval.encoder import Encoder
+from retrieval.entities import Recogniser
+from retrieval.errors import BadBundle
+from retrieval.index import Index
+from retrieval.intents import IntentHead, IntentTables
+from retrieval.types import AnswerHit, IntentScore, LoggedRequest, Matrix, Passage, Understanding
+
+if TYPE_CHECKING:
+    from retrieval.knowledge import KnowledgeIndex
+
+RANKING = 10
+PROVENANCE = 3
+PROBE_TOLERANCE = 0.1
+
+
+class Engine:
+    """What a server asks. `knowledge` may be set and replaced at any time; None means that there are no articles."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        encoder: Encoder,
+        recogniser: Recogniser,
+        intents: IntentHead | None,
+        answers: AnswerModel | None,
+        table: Sequence[dict[str, Any]],
+        questions: Sequence[tuple[str, int, str]],
+        weights: Sequence[float],
+    ) -> None:
+        self.manifest = manifest
+        self.id = manifest.id
+        self.thresholds: Thresholds = manifest.thresholds
+        self.encoder = encoder
+        self.recogniser = recogniser
+        self.intents = intents
+        self.answers = answers
+        self.table = table
+        self.questions = questions
+        self.weights = weights
+        self.knowledge: KnowledgeIndex | None = None
+
+    @classmethod
+    def load(cls, path: Path, *, knowledge: KnowledgeIndex | None = None, probe: bool = True) -> Engine:
+        """Read a bundle directory; BadBundle when anything in it is not as its manifest says or a probe fails."""
+        manifest = verify(path)
+        settings = _json(path / "engine.json")
+        encoder = Encoder(path / "encoder")
+        if encoder.dimension != manifest.dimension:
+            raise BadBundle(
+                f"bundle {manifest.id}: the encoder gives {encoder.dimension} dimensions, the manifest says "
+                f"{manifest.dimension}; train again or roll back"
+            )
+        engine = cls(
+            manifest,
+            encoder,
+            Recogniser(settings["entities"]),
+            _intents(path, manifest),
+            *_answers(path, manifest, settings["mix"]),
+            weights=settings["weights"],
+        )
+        engine.knowledge = knowledge
+        if probe:
+            engine.replay_probes()
+        return engine
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """(n, d) float32 rows of length one; particulars are masked first, as they are in transcripts."""
+        return self.encoder.encode([self.recogniser.mask(text) for text in texts])
+
+    def understand(self, text: str, *, context: Sequence[str] = ()) -> Understanding:
+        """`context` is (previous desk text, previous customer text), "" or missing at the start."""
+        return self.understand_all([text], contexts=[context])[0]
+
+    def understand_all(self, texts: Sequence[str], *, contexts: Sequence[Sequence[str]] = ()) -> list[Understanding]:
+        """`understand` for many messages at once; results do not depend on what else is in the batch."""
+        contexts = contexts or [()] * len(texts)
+        vectors = encode_requests(self.encode, texts, contexts, self.weights)
+        judged = None
+        if self.intents is not None and len(texts):
+            judged = self.intents.judge(self.encode(texts))
+        out = []
+        for row, text in enumerate(texts):
+            ranking: tuple[IntentScore, ...] = ()
+            in_scope = 1.0
+            if judged is not None and self.intents is not None:
+                shares = judged.probabilities[row]
+                best = np.argsort(-shares, kind="stable")[:RANKING]
+                ranking = tuple(IntentScore(self.intents.labels[i], float(shares[i])) for i in best)
+                in_scope = float(judged.in_scope[row])
+                ranking = (IntentScore(ranking[0].name, float(judged.trust[row])), *ranking[1:])
+            found = self.recogniser.find(text)
+            out.append(Understanding(text, ranking, in_scope, found, tuple(contexts[row]), self.id, vectors[row]))
+        return out
+
+    def answer(self, heard: Understanding, *, k: int = 5) -> list[AnswerHit]:
+        return self.answer_all([heard], k=k)[0]
+
+    def answer_all(self, heard: Sequence[Understanding], *, k: int = 5) -> list[list[AnswerHit]]:
+        """Candidates for each message, best first, at most `k`."""
+        if self.answers is None or not heard:
+            return [[] for _ in heard]
+        scored = self.answers.score(np.stack([self._vector(h) for h in heard]), k=k)
+        sure = self.answers.p_correct(scored.signals)
+        return [
+            [
+                self._hit(int(number), float(scored.scores[m, j]), float(sure[m, j]), scored.rows[m], scored.similarities[m])
+                for j, number in enumerate(scored.answers[m])
+            ]
+            for m in range(len(heard))
+        ]
+
+    def search(self, heard: Understanding, *, k: int = 5) -> list[Passage]:
+        """Passages of the articles for the message alone, best first; empty without articles."""
+        if self.knowledge is None:
+            return []
+        return self.knowledge.search(self.encode([heard.text])[0], k=k)
+
+    def _vector(self, heard: Understanding) -> Matrix:
+        if heard.vector is None or heard.bundle != self.id:  # understood by an earlier bundle: encode again
+            heard = self.understand(heard.text, context=heard.context)
+        assert heard.vector is not None
+        return heard.vector
+
+    def _hit(self, number: int, score: float, sure: float, rows: Matrix, similar: Matrix) -> AnswerHit:
+        assert self.answers is not None
+        own = [(int(r), float(s)) for r, s in zip(rows, similar, strict=True) if self.answers.answer_of[int(r)] == number]
+        row = self.table[number]
+        return AnswerHit(
+            answer=row["answer"],
+            text=row["text"],
+            p_correct=sure,
+            score=score,
+            slots=tuple(row["slots"]),
+            servable=row["servable"],
+            intent=row["intent"],
+            requests=tuple(LoggedRequest(*self.questions[r], similarity=s) for r, s in own[:PROVENANCE]),
+        )
+
+    def probe(self, text: str, context: Sequence[str]) -> dict[str, Any]:
+        """What a probe records of one message."""
+        heard = self.understand(text, context=context)
+        hits = self.answer(heard, k=1)
+        return {
+            "text": text,
+            "context": list(context),
+            "intent": heard.intent.name if heard.intent else None,
+            "in_scope": heard.in_scope,
+            "answer": hits[0].answer if hits else None,
+            "p_correct": hits[0].p_correct if hits else None,
+        }
+
+    def replay_probes(self) -> None:
+        """Refuse a bundle that does not say here what it said where it was made.
+
+        Probabilities may differ by 0.1: 8-bit kernels round differently from processor to processor.
+        """
+        for expected in self.manifest.probes:
+            got = self.probe(expected["text"], expected["context"])
+            for key, value in expected.items():
+                near = isinstance(value, float) and abs(got[key] - value) <= PROBE_TOLERANCE
+                if not near and got[key] != value:
+                    raise BadBundle(
+                        f"bundle {self.id}: probe {expected['text']!r} gives {key} {got[key]!r}, recorded {value!r}; "
+                        "roll back or train again on this machine"
+                    )
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadBundle(f"{path} cannot be read: {error}; roll back or train again") from error
+
+
+def _lines(path: Path, manifest: Manifest, table: str) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    _count(manifest, table, len(rows))
+    return rows
+
+
+def _count(manifest: Manifest, table: str, got: int) -> None:
+    if got != manifest.rows.get(table):
+        raise BadBundle(
+            f"bundle {manifest.id}: {table} has {got} rows, the manifest says {manifest.rows.get(table)}; roll back"
+        )
+
+
+def _intents(path: Path, manifest: Manifest) -> IntentHead | None:
+    if not manifest.labels:
+        return None
+    arrays = load_file(path / "intents.safetensors")
+    index = Index.load(path / "intents.faiss")
+    examples = arrays.pop("intent_of")
+    _count(manifest, "intent examples", len(index))
+    _count(manifest, "intent examples", len(examples))
+    return IntentHead(manifest.labels, IntentTables.from_arrays(arrays), index, examples.astype(np.int64))
+
+
+def _answers(
+    path: Path, manifest: Manifest, mix: float
+) -> tuple[AnswerModel | None, list[dict[str, Any]], list[tuple[str, int, str]]]:
+    if not manifest.rows.get("answers"):
+        return None, [], []
+    table = _lines(path / "answers.jsonl", manifest, "answers")
+    asked = _lines(path / "questions.jsonl", manifest, "questions")
+    index = Index.load(path / "questions.faiss")
+    _count(manifest, "questions", len(index))
+    arrays = load_file(path / "answers.safetensors")
+    model = AnswerModel(
+        index=index,
+        answer_of=arrays["answer_of"].astype(np.int64),
+        support=arrays["support"].astype(np.int64),
+        weight=arrays["weight"].astype(np.float32),
+        bias=arrays["bias"],
+        calibration=arrays["calibration"],
+        mix=mix,
+    )
+    _count(manifest, "questions", len(model.answer_of))
+    _count(manifest, "answers", model.weight.shape[1])
+    return model, table, [(row["conversation"], row["turn"], row["text"]) for row in asked]

@@ -1,0 +1,216 @@
+"""Pairs -> answers: agent replies cleaned, grouped by what they say, with one text each that the bot may send.
+
+Notable choices: replies are compared without their particulars (delexicalised) and without greetings, hold lines and
+sign-offs; a group that states conflicting facts (30 days, 14 days) is split, and when one side replaced the other in
+time the old one is retired; the text sent is a reply that an agent really wrote, the most central of the recent ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from retrieval.types import Matrix
+from training.acts import Acts, sentences
+from training.cluster import Labels, centroids, renumber, tight_groups
+from training.delex import delexicalise, facts, slots
+from training.pairs import Pair
+
+Encode = Callable[[Sequence[str]], Matrix]
+
+FILLABLE = frozenset({"NAME", "ORDER", "EMAIL"})
+PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT"})
+CONSTANT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an agent said to one request: `text` cleaned, `key` delexicalised; `kind` is inform | ask | phatic."""
+
+    pair: Pair
+    turn: int
+    text: str
+    key: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A mined answer. `turns` are the (conversation, turn) it was mined from; `why` says what keeps it from serving."""
+
+    id: str
+    text: str
+    kind: str
+    slots: tuple[str, ...]
+    servable: bool
+    why: str
+    count: int
+    turns: tuple[tuple[str, int], ...] = field(repr=False)
+
+
+def replies(pairs: Sequence[Pair], acts: Acts) -> list[Reply]:
+    """One reply a pair: the first agent turn with content, cleaned."""
+    parts = [[sentences(text) for text in pair.replies] for pair in pairs]
+    flat = [sentence for pair in parts for turn in pair for sentence in turn]
+    act = dict(zip(flat, acts.of(flat), strict=True))
+    return [_reply(pair, turns, act) for pair, turns in zip(pairs, parts, strict=True)]
+
+
+def _reply(pair: Pair, turns: Sequence[list[str]], act: dict[str, str]) -> Reply:
+    for index, turn in enumerate(turns):
+        kept = [s for s in turn if act[s] == "content"]
+        if kept:
+            text = " ".join(kept)
+            kind = "ask" if kept[-1].endswith("?") else "inform"
+            return Reply(pair, pair.reply_turns[index], text, delexicalise(text), kind)
+    text = pair.replies[0].strip()
+    return Reply(pair, pair.reply_turns[0], text, delexicalise(text), "phatic")
+
+
+def group(
+    found: Sequence[Reply], encode: Encode, *, similarity: float, most: int, seed: int, requests: Matrix, weight: float
+) -> Labels:
+    """A group number for each reply. Alike are replies that say the same to requests that ask the same.
+
+    `requests` are the encoded customer messages, one row a reply; `weight` is how much they count beside the replies.
+    """
+    vectors = encode([reply.key for reply in found])
+    joint = np.hstack([vectors, np.float32(weight) * requests])
+    kinds = np.array([reply.kind for reply in found])
+    labels = np.zeros(len(found), np.int64)
+    offset = 0
+    for kind in sorted(set(kinds.tolist())):
+        rows = np.flatnonzero(kinds == kind)
+        share = max(2, round(most * len(rows) / len(found)))
+        labels[rows] = offset + tight_groups(joint[rows], similarity=similarity, most=share, seed=seed)
+        offset = int(labels.max()) + 1
+    return _split_conflicts(found, renumber(labels))
+
+
+def _split_conflicts(found: Sequence[Reply], labels: Labels) -> tuple[Labels, list[tuple[int, int]]]:
+    """Give replies with a fact that excludes the group's main fact of the same kind a group of their own."""
+    labels, conflicts = labels.copy(), []
+    told = [facts(reply.text) for reply in found]
+    fresh = int(labels.max()) + 1
+    for label in range(int(labels.max()) + 1):
+        rows = np.flatnonzero(labels == label)
+        for rival in _rivals([told[i] for i in rows]):
+            moved = [i for i in rows if rival in told[i] and labels[i] == label]
+            if 0 < len(moved) < np.count_nonzero(labels == label):
+                labels[moved] = fresh
+                conflicts.append((label, fresh))
+                fresh += 1
+    return labels, conflicts
+
+
+def _rivals(told: Sequence[frozenset[str]]) -> Iterator[str]:
+    """Facts stated by several replies of a group, never beside the main fact of their kind (SPAN, MONEY, ...)."""
+    counts = Counter(fact for facts_ in told for fact in facts_)
+    main: dict[str, str] = {}
+    for fact, _ in counts.most_common():
+        main.setdefault(fact.split()[0], fact)
+    for fact, count in counts.items():
+        first = main[fact.split()[0]]
+        if fact != first and count >= 3 and counts[first] >= 3:
+            both = sum(fact in facts_ and first in facts_ for facts_ in told)
+            if both <= 0.1 * count:
+                yield fact
+
+
+def answers(found: Sequence[Reply], labels: Labels, vectors: Matrix, *, least: int) -> list[Answer]:
+    """One answer for each group number, in that order. `vectors` are the encoded keys of `found`.
+
+    An answer that fewer than `least` conversations gave is kept, and learned from, but not sent.
+    """
+    middle = centroids(vectors, labels)
+    newest = max((reply.pair.at for reply in found), default=0.0)
+    members: dict[int, list[int]] = defaultdict(list)
+    for row, label in enumerate(labels.tolist()):
+        members[label].append(row)
+    made = []
+    for label in sorted(members):
+        rows = members[label]
+        central = vectors[rows] @ middle[label] - _age(found, rows, newest)
+        made.append(_answer([found[i] for i in rows], central, least))
+    return _unique_ids(made)
+
+
+def _age(found: Sequence[Reply], rows: Sequence[int], newest: float) -> Matrix:
+    """A small handicap for old wordings: 0.1 for one that is a year old."""
+    ages = np.array([(newest - found[i].pair.at) / (365 * 86400) if found[i].pair.at else 0.0 for i in rows])
+    return np.asarray(np.minimum(ages, 3) * 0.1, np.float32)
+
+
+def _answer(own: Sequence[Reply], central: Matrix, least: int) -> Answer:
+    varying = _varying(own)
+    order = np.argsort(-central, kind="stable")
+    best = min(order.tolist(), key=lambda i: (_blocking(own[i].text, varying) != (), ))
+    reply = own[best]
+    blocked = _blocking(reply.text, varying)
+    needed = tuple(dict.fromkeys(name for name, _ in slots(reply.text) if name in FILLABLE))
+    talks = len({r.pair.conversation for r in own})
+    why = ""
+    if reply.kind != "inform":
+        why = "it asks back" if reply.kind == "ask" else "it is small talk"
+    elif blocked:
+        why = f"it states facts of one customer ({', '.join(blocked)})"
+    elif talks < least and not any(r.pair.trusted for r in own):
+        why = f"it was said in {talks} conversation{'s' * (talks != 1)} only"
+    turns = tuple((r.pair.conversation, r.turn) for r in own)
+    digest = hashlib.sha256(reply.key.encode()).hexdigest()[:10]
+    return Answer(f"a-{digest}", reply.text, reply.kind, needed, not why, why, len(own), turns)
+
+
+def _varying(own: Sequence[Reply]) -> frozenset[str]:
+    """Particulars whose value changes from reply to reply, so that no one value can be promised."""
+    values: dict[str, Counter[str]] = defaultdict(Counter)
+    for reply in own:
+        for kind, value in set(slots(reply.text)):
+            if kind in PARTICULAR:
+                values[kind][value.lower()] += 1
+    return frozenset(
+        f"{kind} {value}"
+        for kind, counts in values.items()
+        for value, count in counts.items()
+        if len(own) > 1 and count < max(2, 0.15 * len(own))
+    )
+
+
+def _blocking(text: str, varying: frozenset[str]) -> tuple[str, ...]:
+    """The particulars of `text` that keep it from being sent to another customer."""
+    blocked = []
+    for kind, value in slots(text):
+        private = kind not in PARTICULAR and kind not in FILLABLE
+        if private or f"{kind} {value.lower()}" in varying:
+            blocked.append(kind.lower())
+    return tuple(dict.fromkeys(blocked))
+
+
+def replaced(found: Sequence[Reply], labels: Labels, conflicts: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Old group -> the newer group that took its place: they conflict, and the old one has not been said since.
+
+    "Since" means: nine tenths of the old group lie before nine tenths of the newer one.
+    """
+    times: dict[int, list[float]] = defaultdict(list)
+    for reply, label in zip(found, labels.tolist(), strict=True):
+        times[label].append(reply.pair.at)
+    gone = {}
+    for pair in conflicts:
+        old, new = sorted(pair, key=lambda label: float(np.median(times[label])))
+        if np.quantile(times[old], 0.9) < np.quantile(times[new], 0.1):
+            gone[old] = new
+    return gone
+
+
+def _unique_ids(made: list[Answer]) -> list[Answer]:
+    """Two groups may have the same wording once delexicalised; the later ones get a suffix."""
+    seen: Counter[str] = Counter()
+    out = []
+    for answer in made:
+        seen[answer.id] += 1
+        out.append(answer if seen[answer.id] == 1 else replace(answer, id=f"{answer.id}-{seen[answer.id]}"))
+    return out

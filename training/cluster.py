@@ -1,0 +1,87 @@
+"""Grouping vectors: over-split with k-means, then merge by average linkage; Ward with the number of groups found.
+
+k-means first because linkage needs all pairwise distances: 70,000 replies become some hundred centroids.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import silhouette_score
+
+from retrieval.types import Matrix
+
+Labels = NDArray[np.int64]
+EXACT = 3000
+
+
+def unit(vectors: Matrix) -> Matrix:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)
+
+
+def centroids(vectors: Matrix, labels: Labels) -> Matrix:
+    """Unit-length means, one row for each label 0..max."""
+    out = np.zeros((int(labels.max()) + 1, vectors.shape[1]), np.float32)
+    np.add.at(out, labels, vectors)
+    return unit(out)
+
+
+def split(vectors: Matrix, groups: int, *, seed: int) -> Labels:
+    """k-means into at most `groups` groups, numbered without holes."""
+    groups = min(groups, len(np.unique(vectors, axis=0)))
+    if groups < 2:
+        return np.zeros(len(vectors), np.int64)
+    means = MiniBatchKMeans(groups, random_state=seed, batch_size=2048, n_init=1, max_iter=50)
+    return renumber(means.fit_predict(vectors))
+
+
+def merge(vectors: Matrix, labels: Labels, *, similarity: float) -> Labels:
+    """Join groups whose members are on average at least `similarity` (cosine of centroids) alike."""
+    middle = centroids(vectors, labels)
+    if len(middle) < 2:
+        return labels
+    tree = linkage(middle.astype(np.float64), "average", metric="cosine")
+    return renumber(fcluster(tree, 1 - similarity, "distance")[labels])
+
+
+def tight_groups(vectors: Matrix, *, similarity: float, most: int, seed: int) -> Labels:
+    """Groups whose members are alike; exact average linkage when small, over-split and merge when large."""
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), np.int64)
+    if len(vectors) <= EXACT:
+        tree = linkage(pdist(vectors.astype(np.float64), "cosine"), "average")
+        return renumber(fcluster(tree, 1 - similarity, "distance"))
+    return merge(vectors, split(vectors, most, seed=seed), similarity=similarity)
+
+
+def ward(vectors: Matrix, *, least: int, most: int, seed: int) -> Labels:
+    """Ward's groups; their number is the one with the best silhouette (cosine) between `least` and `most`."""
+    count = len(vectors)
+    most = min(most, count - 1)
+    if most < max(2, least):
+        return np.zeros(count, np.int64)
+    tree = linkage(vectors.astype(np.float64), "ward")
+    rows = np.random.default_rng(seed).permutation(count)[:2000]
+    best: tuple[float, int] = (-2.0, least)
+    for groups in _candidates(max(2, least), most):
+        labels = fcluster(tree, groups, "maxclust")
+        if 1 < len(set(labels[rows].tolist())) < len(rows):
+            best = max(best, (float(silhouette_score(vectors[rows], labels[rows], metric="cosine")), groups))
+    return renumber(fcluster(tree, best[1], "maxclust"))
+
+
+def _candidates(least: int, most: int) -> list[int]:
+    step = max(1, (most - least) // 40)
+    return [*range(least, most + 1, step)]
+
+
+def renumber(labels: NDArray[np.integer]) -> Labels:
+    """0..n-1, the largest group first; ties by first member, so that the same groups get the same numbers."""
+    names, first, inverse, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    order = sorted(range(len(names)), key=lambda i: (-counts[i], first[i]))
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    return np.asarray(rank[inverse], np.int64)

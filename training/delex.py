@@ -1,0 +1,59 @@
+"""Texts with their particulars taken out: typed placeholders for dates, money, numbers and the like.
+
+Grouping replies by their delexicalised text is what makes agents' wordings comparable (../shared/SCIENCE.md).
+`facts` are the particulars themselves, normalised, so that "30 days" and "14 days" are not the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*"
+_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern, re.IGNORECASE))
+    for name, pattern in (
+        ("PLACEHOLDER", r"<[A-Z_]+?(?:_\d+)?>"),
+        ("URL", r"https?://\S+|www\.\S+"),
+        ("DATE", rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b(?:\s+\d{{4}})?|\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}})?"
+         r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b"),
+        ("TIME", r"\b\d{1,2}[:.]\d{2}\s*(?:am|pm)?\b|\b\d{1,2}\s*(?:am|pm)\b"),
+        ("MONEY", r"[$€£]\s?\d+(?:[.,]\d+)*|\b\d+(?:[.,]\d+)*\s?(?:euros?|eur|usd|dollars?|pounds?|gbp)\b"),
+        ("PERCENT", r"\b\d+(?:[.,]\d+)?\s?(?:%|per ?cent\b)"),
+        ("SPAN", r"\b\d+(?:\s?(?:-|–|to)\s?\d+)?[\s-]?(?:business |working )?(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?)\b"),
+        ("DAY", rf"\b{_DAY}s?\b"),
+        ("CODE", r"\b(?=[A-Z0-9-]*\d)[A-Z]{1,5}-?\d[A-Z0-9-]{2,}\b"),
+        ("NUMBER", r"\b\d+(?:[.,]\d+)*\b"),
+    )
+)  # fmt: skip
+_SPACE = re.compile(r"\s+")
+_NUMBERED = re.compile(r"<([A-Z]+)_\d+>")
+
+
+def slots(text: str) -> list[tuple[str, str]]:
+    """(type, value) of every particular, in order; redaction placeholders come back as their own type."""
+    found: list[tuple[int, int, str, str]] = []
+    for name, pattern in _PATTERNS:
+        for match in pattern.finditer(text):
+            if all(match.end() <= a or match.start() >= b for a, b, _, _ in found):
+                kind = _NUMBERED.sub(r"<\1>", match.group()).strip("<>").upper() if name == "PLACEHOLDER" else name
+                found.append((match.start(), match.end(), kind, match.group()))
+    return [(kind, value) for _, _, kind, value in sorted(found)]
+
+
+def delexicalise(text: str) -> str:
+    """`text` with every particular replaced by `<TYPE>`."""
+    for name, pattern in _PATTERNS:
+        text = pattern.sub(lambda m, name=name: m.group() if name == "PLACEHOLDER" else f"<{name}>", text)  # type: ignore[misc]
+    return _SPACE.sub(" ", _NUMBERED.sub(r"<\1>", text)).strip()
+
+
+def facts(text: str) -> frozenset[str]:
+    """Normalised particulars that an answer may promise: spans of time, money, percentages ("SPAN 30 day")."""
+    kinds = ("SPAN", "MONEY", "PERCENT")
+    return frozenset(f"{kind} {_normal(value)}" for kind, value in slots(text) if kind in kinds)
+
+
+def _normal(value: str) -> str:
+    value = re.sub(r"\b(business|working)\b", "", value.lower()).replace("–", "-").replace(" to ", "-")
+    return re.sub(r"[^\w.,%$€£-]+", "", re.sub(r"s\b", "", value)).replace("--", "-").strip("-").replace("day", "d")

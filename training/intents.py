@@ -1,0 +1,109 @@
+"""Intents from requests that nobody labelled: group them, name the groups, keep the rare ones apart.
+
+Ward's method on the encoder's vectors; the number of groups is the one with the best silhouette. What agents answered
+is a second view of the same request: with `replies`, requests that are answered alike move together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from retrieval.types import Matrix
+from training.cluster import Labels, centroids, unit, ward
+from training.delex import delexicalise
+
+Encode = Callable[[Sequence[str]], Matrix]
+
+SAMPLE = 5000
+REPLY_WEIGHT = 0.5
+_WORD = re.compile(r"[^\W\d_][\w'’-]+")
+_STOP = frozenset(
+    """a about above after again all already also always am an and any are as at be because been before being but by can
+    can't cannot could did didn't do does doesn't doing don't down during each even ever few first for from further get
+    getting give go going gonna got had has have haven't having he hello help her here hers hey hi him his how how's i
+    i'd i'll i'm i've if in into is isn't it it's its itself just know let like long look looking made make me more most
+    much my myself need needed no nor not now of off ok okay on once one only or other our out over own please pls
+    question really regarding right said same say see seems she should since so some something still such sure tell
+    than thank thanks that that's the their them then there there's these they they're thing this those through thus to
+    today too trying try two under until up us use using very via wait wanna want wanted wants was wasn't way we we're
+    well went were what what's when where where's which while who whom why will wish with won't wonder wondering would
+    yes yet you you're your yours u im ive dont cant guys hope quick anyone someone might may possible""".split()
+)
+
+
+def induce(
+    texts: Sequence[str],
+    encode: Encode,
+    *,
+    replies: Sequence[str] | None = None,
+    least: int = 5,
+    most: int = 80,
+    seed: int = 0,
+) -> Labels:
+    """A group number for each text (n,), largest group 0. The number of groups is found between `least` and `most`."""
+    vectors = encode([delexicalise(text) for text in texts])
+    if replies is not None:
+        vectors = unit(np.hstack([vectors, REPLY_WEIGHT * encode([delexicalise(text) for text in replies])]))
+    return grouped(vectors, least=least, most=most, seed=seed)
+
+
+def grouped(vectors: Matrix, *, least: int, most: int, seed: int) -> Labels:
+    """Ward groups of a sample; the rest goes to the nearest centroid, so that time stays bounded."""
+    if len(vectors) <= SAMPLE:
+        return ward(vectors, least=least, most=most, seed=seed)
+    rows = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE])
+    middle = centroids(vectors[rows], ward(vectors[rows], least=least, most=most, seed=seed))
+    return np.asarray((vectors @ middle.T).argmax(1), np.int64)
+
+
+def name_groups(texts: Sequence[str], labels: Labels) -> list[str]:
+    """A readable, distinct name for each group number, from the phrases that set its texts apart (class tf-idf)."""
+    groups = int(labels.max()) + 1 if len(labels) else 0
+    counts: list[Counter[str]] = [Counter() for _ in range(groups)]
+    for text, label in zip(texts, labels.tolist(), strict=True):
+        counts[label].update(set(_phrases(text)))
+    spread = Counter(phrase for count in counts for phrase in count)
+    sizes = np.bincount(labels, minlength=groups)
+    names: list[str] = []
+    for label, count in enumerate(counts):
+        names.append(_distinct(_name(count, int(sizes[label]), spread, groups), names))
+    return names
+
+
+def _name(count: Counter[str], size: int, spread: Counter[str], groups: int) -> str:
+    """The best phrase, and beside it the best word that the phrase does not hold."""
+
+    def weight(phrase: str) -> float:
+        share = count[phrase] / size
+        longer = 1.0 + 0.6 * phrase.count(" ")
+        return float(share * np.log(1 + groups / spread[phrase]) * longer)
+
+    ranked = sorted(count, key=lambda phrase: (-weight(phrase), phrase))
+    if not ranked:
+        return "other"
+    best = ranked[0]
+    other = next((p for p in ranked[1:30] if not set(p.split()) & set(best.split())), "")
+    if " " in best and (not other or weight(other) <= 0.7 * weight(best)):
+        other = ""
+    return "_".join(f"{best} {other}".split()[:4])
+
+
+def _phrases(text: str) -> list[str]:
+    """Single words and pairs of neighbouring words without stop words."""
+    words = [w.lower().replace("’", "'") for w in _WORD.findall(re.sub(r"<[A-Z_0-9]+>", " ", text))]
+    kept = [(i, w) for i, w in enumerate(words) if w not in _STOP and len(w) > 2]
+    pairs = [f"{a} {b}" for (i, a), (j, b) in pairwise(kept) if j - i <= 2]
+    return [w for _, w in kept] + pairs
+
+
+def _distinct(name: str, taken: Sequence[str]) -> str:
+    number = 2
+    unique = name
+    while unique in taken:
+        unique, number = f"{name}_{number}", number + 1
+    return unique

@@ -1,0 +1,94 @@
+"""Transcripts -> pairs: what a customer said, in its context, and the agent's reply that followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.transcript import Transcript, Turn
+
+MAX_CHARS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`text` is the customer's message (turns in a row joined), `desk` and `customer` what each side said before it.
+
+    `replies` are the agent turns in a row that follow; `reply_turns` their indices in the transcript. `trusted` marks
+    an answer that a person gave on our own desk after the bot had passed. `at` is in seconds, 0.0 when unknown.
+    """
+
+    conversation: str
+    turn: int
+    text: str
+    desk: str
+    customer: str
+    replies: tuple[str, ...]
+    reply_turns: tuple[int, ...]
+    actions: tuple[str | None, ...]
+    at: float
+    trusted: bool
+
+    @property
+    def context(self) -> tuple[str, str]:
+        return (self.desk, self.customer)
+
+
+def pairs(transcript: Transcript) -> Iterator[Pair]:
+    """Every customer message that an agent answered. Bot turns are context, never something to learn from.
+
+    A bot turn between request and agent (the hand-off) does not cut them apart: what the person then answers belongs
+    to what the customer had asked, and short words in between ("ok") are dropped.
+    """
+    desk = customer = ""
+    asked: list[tuple[int, Turn]] = []
+    context = ("", "")
+    passed = False
+    turns = [t for t in enumerate(transcript.turns) if t[1].by != "system" and t[1].text.strip()]
+    at = 0
+    while at < len(turns):
+        index, turn = turns[at]
+        at += 1
+        if turn.by == "customer":
+            if not asked:
+                context = (desk, customer)
+            if not (passed and len(turn.text.split()) < 3):
+                asked.append((index, turn))
+        elif turn.by == "bot":
+            passed = bool(asked)
+            desk = turn.text
+        else:
+            block = [(index, turn)]
+            while at < len(turns) and turns[at][1].by == "agent":
+                block.append(turns[at])
+                at += 1
+            if asked:
+                yield _pair(transcript, asked, context, block, passed)
+                customer = _joined(t for _, t in asked)
+            desk, asked, passed = block[-1][1].text, [], False
+
+
+def _pair(
+    transcript: Transcript,
+    asked: Sequence[tuple[int, Turn]],
+    context: tuple[str, str],
+    block: Sequence[tuple[int, Turn]],
+    trusted: bool,
+) -> Pair:
+    last_index, last = asked[-1]
+    return Pair(
+        conversation=transcript.id,
+        turn=last_index,
+        text=_joined(turn for _, turn in asked),
+        desk=context[0],
+        customer=context[1],
+        replies=tuple(turn.text for _, turn in block),
+        reply_turns=tuple(index for index, _ in block),
+        actions=tuple(turn.action for _, turn in block),
+        at=last.at or 0.0,
+        trusted=trusted,
+    )
+
+
+def _joined(turns: Iterable[Turn]) -> str:
+    return " ".join(turn.text.strip() for turn in turns)[-MAX_CHARS:]
