@@ -16,14 +16,15 @@ from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket, WebSocketDi
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.config import Config
 from bot.events import BotSaid, Rated
 from bot.manager import Manager, UserMessage
-from bot.stores.store import ConversationStore
 from bot.widget import assets
-from bot.widget.front import Door
-from bot.widget.tokens import Session
+from bot.widget.door import Door
+from bot.widget.tokens import Session, Tokens
 from bot.widget.view import feed
 from retrieval.errors import BadInput, DeskhandError, NotAllowed, NotFound, Unavailable
 
@@ -92,17 +93,17 @@ FRAMES: TypeAdapter[SaidFrame | AskedFrame] = TypeAdapter(
 )
 
 
-class Desk:
-    """What the channel needs of the app: the manager, the store, the door."""
+class Channel:
+    """What every route needs: the manager, the store, the door."""
 
-    def __init__(self, manager: Manager, store: ConversationStore, door: Door) -> None:
+    def __init__(self, manager: Manager, config: Config, secret: str) -> None:
         self.manager = manager
-        self.store = store
-        self.door = door
+        self.store = manager.store
+        self.limits = config.limits
+        self.door = Door(config.channels.widget, Tokens(secret, hours=config.channels.widget.session_hours))
 
     async def hear(self, session: Session, said: Said | Asked) -> None:
         text = ASK_PERSON if isinstance(said, Asked) else said.text
-        self.door.check_text(text)
         await self.door.count_message(session)
         metadata = {"title": said.title} if said.title else {}
         await self.manager.handle(
@@ -118,67 +119,67 @@ class Desk:
             await turn.commit()
 
 
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.state.widget
-    return desk
+def _channel(connection: HTTPConnection) -> Channel:
+    channel: Channel = connection.app.state.widget
+    return channel
 
 
 def _session(request: Request) -> Session:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotAllowed("send the header 'Authorization: Bearer <token>' with a token from POST /widget/session")
-    return _desk(request).door.admit(request, token)
+    return _channel(request).door.admit(request, token)
 
 
-DeskOf = Annotated[Desk, Depends(_desk)]
+ChannelOf = Annotated[Channel, Depends(_channel)]
 SessionOf = Annotated[Session, Depends(_session)]
 router = APIRouter(prefix="/widget", tags=["widget"])
 
 
 @router.post("/session")
-async def open_session(request: Request, opening: Opening, desk: DeskOf) -> Opened:
+async def open_session(request: Request, opening: Opening, channel: ChannelOf) -> Opened:
     """A short-lived token for one conversation: the one of the old token when it is given and ours, else a new one."""
-    token, session = await desk.door.open(request, opening.site_key, opening.token)
-    front = desk.door.front
+    token, session = await channel.door.open(request, opening.site_key, opening.token)
+    config = channel.door.config
     return Opened(
         token=token,
         conversation=session.conversation,
         expires_at=session.expires_at,
-        name=front.name,
-        greeting=front.greeting,
-        starters=front.starters,
-        max_chars=front.message_chars,
+        name=config.name,
+        greeting=config.greeting,
+        starters=config.starters,
+        max_chars=channel.limits.message_chars,
     )
 
 
 @router.post("/messages")
-async def say(said: Said, desk: DeskOf, session: SessionOf) -> Accepted:
+async def say(said: Said, channel: ChannelOf, session: SessionOf) -> Accepted:
     """Stored and answered when this returns; the reply comes as events."""
-    await desk.hear(session, said)
+    await channel.hear(session, said)
     return Accepted(id=said.id)
 
 
 @router.post("/handoff")
-async def ask_person(asked: Asked, desk: DeskOf, session: SessionOf) -> Accepted:
-    await desk.hear(session, asked)
+async def ask_person(asked: Asked, channel: ChannelOf, session: SessionOf) -> Accepted:
+    await channel.hear(session, asked)
     return Accepted(id=asked.id)
 
 
 @router.post("/feedback")
-async def rate(rating: Rating, desk: DeskOf, session: SessionOf) -> Accepted:
+async def rate(rating: Rating, channel: ChannelOf, session: SessionOf) -> Accepted:
     """Thumbs up (1) or down (-1) on the bot message `id`; the last one counts."""
-    await desk.rate(session, rating)
+    await channel.rate(session, rating)
     return Accepted(id=rating.id)
 
 
 @router.get("/events")
-async def events(desk: DeskOf, session: SessionOf, offset: int = 0) -> EventSourceResponse:
+async def events(channel: ChannelOf, session: SessionOf, offset: int = 0) -> EventSourceResponse:
     """Frames `{"type": "events", "next", "events"}` from `offset` on, as server-sent events."""
 
     async def stream() -> AsyncIterator[dict[str, str]]:
         # The store is gone: the stream ends, and the widget comes back with its offset.
         with suppress(Unavailable):
-            async for frame in feed(desk.store, session.conversation, max(offset, 0)):
+            async for frame in feed(channel.store, session.conversation, max(offset, 0)):
                 yield {"data": json.dumps(frame)}
 
     return EventSourceResponse(stream(), headers={"cache-control": "no-store", "x-accel-buffering": "no"})
@@ -188,29 +189,29 @@ async def events(desk: DeskOf, session: SessionOf, offset: int = 0) -> EventSour
 async def socket(websocket: WebSocket) -> None:
     """First frame in: `{"type": "hello", "token", "offset"}`. Then `messages` and `handoff` in, `events` out."""
     await websocket.accept()
-    desk: Desk = websocket.state.widget
+    channel = _channel(websocket)
     with suppress(WebSocketDisconnect):
         try:
             async with asyncio.timeout(HELLO_S):
-                hello = await _receive(websocket, desk.door.front.body_bytes)
-            session = desk.door.admit(websocket, str(hello.get("token", "")))
+                hello = await _receive(websocket, channel.limits.body_bytes)
+            session = channel.door.admit(websocket, str(hello.get("token", "")))
         except (NotAllowed, TimeoutError) as error:
             return await websocket.close(EXPIRED, str(error)[:120])
         except BadInput as error:
             return await websocket.close(UNREADABLE, str(error)[:120])
         offset = hello.get("offset")
-        pump = asyncio.create_task(_pump(websocket, desk, session, max(offset, 0) if isinstance(offset, int) else 0))
+        pump = asyncio.create_task(_pump(websocket, channel, session, max(offset, 0) if isinstance(offset, int) else 0))
         try:
-            await _listen(websocket, desk, str(hello["token"]))
+            await _listen(websocket, channel, str(hello["token"]))
         finally:
             pump.cancel()
             with suppress(asyncio.CancelledError):
                 await pump
 
 
-async def _pump(websocket: WebSocket, desk: Desk, session: Session, offset: int) -> None:
+async def _pump(websocket: WebSocket, channel: Channel, session: Session, offset: int) -> None:
     try:
-        async for frame in feed(desk.store, session.conversation, offset):
+        async for frame in feed(channel.store, session.conversation, offset):
             await websocket.send_json(frame)
     except (WebSocketDisconnect, RuntimeError):
         return  # the visitor has left; the listener ends by itself
@@ -218,14 +219,14 @@ async def _pump(websocket: WebSocket, desk: Desk, session: Session, offset: int)
         await websocket.close(GONE, "the store is gone; come back with your offset")
 
 
-async def _listen(websocket: WebSocket, desk: Desk, token: str) -> None:
+async def _listen(websocket: WebSocket, channel: Channel, token: str) -> None:
     while True:
         id_ = None
         try:
-            data = await _receive(websocket, desk.door.front.body_bytes)
+            data = await _receive(websocket, channel.limits.body_bytes)
             id_ = data.get("id")
-            session = desk.door.admit(websocket, token)  # again: a line may stay open longer than its token is good
-            await desk.hear(session, _read(data))
+            session = channel.door.admit(websocket, token)  # again: a line may stay open longer than its token is good
+            await channel.hear(session, _read(data))
         except NotAllowed as error:
             return await websocket.close(EXPIRED, str(error)[:120])
         except DeskhandError as error:
@@ -271,8 +272,9 @@ class Doors:
         await (self.open if widget else self.app)(scope, receive, send)
 
 
-def register(app: FastAPI) -> None:
-    """Adds the channel. The app's lifespan state must hold `widget`: a `Desk`."""
+def register(app: FastAPI, manager: Manager, config: Config, secret: str) -> None:
+    """Adds the channel, the widget's files and the demo page. `secret` signs the session tokens."""
+    app.state.widget = Channel(manager, config, secret)
     app.add_middleware(Doors)
     app.include_router(router)
     app.include_router(assets.router())
