@@ -22,6 +22,9 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
+NOWHERE = Place()
+
+
 class Block(dict[str, Any]):
     """A mapping of a YAML file; `lines` holds the line of every key."""
 

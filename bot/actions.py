@@ -1,0 +1,160 @@
+"""Runs one action by its name: a response, a form, a default action of Rasa's, or a custom action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bot.action_server import ActionFailed, ActionRefused, ActionServer
+from bot.conversation import Conversation
+from bot.domain import Domain
+from bot.events import (
+    ActionRan,
+    ActionRejected,
+    BotSaid,
+    Event,
+    FollowupSet,
+    GapFound,
+    HandedOff,
+    LoopChanged,
+    Restarted,
+    Rewound,
+    SlotSet,
+    now,
+)
+from bot.form_action import custom, run_form
+from bot.forms import extract
+from bot.respond import render
+from bot.script import EXTRACT, LISTEN
+from bot.session import begin_session
+from bot.slots import REQUESTED
+from retrieval.errors import NotFound
+
+__all__ = ["ActionFailed", "hand_off", "run"]
+
+SENTENCES = {
+    "asked": "I am passing you on to one of my colleagues.",
+    "unknown": "I do not know the answer to that. I am passing your question on to one of my colleagues.",
+    "action_failed": "Sorry, something went wrong on our side. I am passing you on to one of my colleagues.",
+}
+
+
+async def run(
+    name: str,
+    conversation: Conversation,
+    domain: Domain,
+    server: ActionServer | None,
+    *,
+    policy: str = "",
+    confidence: float = 1.0,
+) -> Sequence[Event]:
+    """The events of running an action, `ActionRan` (or only `ActionRejected`) first.
+
+    `policy` is that of the `RunAction` step; a form asks again instead of validating when a rule or story sent it.
+    Raises ActionFailed when a custom action cannot be run (then say so and `hand_off` with `action_failed`), NotFound
+    for a name that the domain does not have.
+    """
+    ran = ActionRan(name=name, policy=policy, confidence=confidence)
+    if name in domain.forms:
+        return await run_form(ran, conversation, domain, server)
+    if name == EXTRACT:
+        return [ran, *await _extract_slots(conversation, domain, server)]
+    if name in _DEFAULTS:
+        return [ran, *_DEFAULTS[name](conversation, domain)]
+    if domain.response_of(name) is not None:
+        return [ran, render(name, conversation, domain)]
+    if name not in domain.actions:
+        raise NotFound(f"action {name!r} is not in the domain; add it under `actions:` or `responses:`")
+    try:
+        return [ran, *await custom(name, conversation, domain, server)]
+    except ActionRefused:
+        return [ActionRejected(name=name)]
+
+
+def hand_off(
+    reason: str, conversation: Conversation, domain: Domain, *, gap: bool = False, note: str = ""
+) -> Sequence[Event]:
+    """Says that a person takes over (unless the bot has spoken for it in this turn), and gives the conversation up.
+
+    The sentence is the response `utter_handoff_<reason>`, `utter_handoff`, or our own. `gap` records the question.
+    """
+    names = (f"utter_handoff_{reason}", "utter_handoff")
+    found = next((name for name in names if name in domain.responses), None)
+    text = SENTENCES.get(reason, SENTENCES["asked"])
+    events: list[Event] = [render(found, conversation, domain) if found else BotSaid(text=text, source="system")]
+    latest = conversation.latest
+    if gap and latest:
+        events.append(GapFound(text=latest.text, message_id=latest.message_id, reason=reason))
+    return [*events, HandedOff(reason=reason, note=note)]
+
+
+async def _extract_slots(conversation: Conversation, domain: Domain, server: ActionServer | None) -> Sequence[Event]:
+    found = extract(conversation, domain)
+    if "action_validate_slot_mappings" not in domain.actions:
+        return found
+    opened = conversation.apply(ActionRan(name=EXTRACT), *found)
+    try:
+        return await custom("action_validate_slot_mappings", opened, domain, server)
+    except ActionRefused:
+        return found
+
+
+def _hand_over(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    events = hand_off("asked", conversation, domain)
+    return events[-1:] if conversation.replied else events
+
+
+def _restart(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    said = _response("utter_restart", conversation, domain) or [BotSaid(text="Let us start over.", source="system")]
+    return [*said, Restarted(), FollowupSet(name="action_session_start")]
+
+
+def _session_start(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    latest = conversation.latest
+    return begin_session(conversation, domain, channel=latest.channel if latest else "", at=now())
+
+
+def _default_fallback(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    said = _response("utter_default", conversation, domain)
+    return [*said, Rewound(), FollowupSet(name=LISTEN)]
+
+
+def _deactivate_loop(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    return [LoopChanged(name=None), SlotSet(name=REQUESTED, value=None)]
+
+
+def _back(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    """Undoes this message and the one before it."""
+    return [Rewound(), Rewound(), FollowupSet(name=LISTEN)]
+
+
+def _ask_affirmation(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    intent = conversation.latest.intent if conversation.latest else None
+    buttons = ({"title": "Yes", "payload": f"/{intent}"}, {"title": "No", "payload": "/out_of_scope"})
+    return [BotSaid(text=f"Did you mean '{(intent or '').replace('_', ' ')}'?", buttons=buttons, source="clarify")]
+
+
+def _ask_rephrase(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    own = [BotSaid(text="I am sorry, I did not understand that. Could you rephrase it?", source="system")]
+    return _response("utter_ask_rephrase", conversation, domain) or own
+
+
+def _response(name: str, conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    return [render(name, conversation, domain)] if name in domain.responses else []
+
+
+def _nothing(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    return []
+
+
+_DEFAULTS: dict[str, Callable[[Conversation, Domain], Sequence[Event]]] = {
+    LISTEN: _nothing,
+    "action_handoff": _hand_over,
+    "action_restart": _restart,
+    "action_session_start": _session_start,
+    "action_default_fallback": _default_fallback,
+    "action_deactivate_loop": _deactivate_loop,
+    "action_back": _back,
+    "action_default_ask_affirmation": _ask_affirmation,
+    "action_default_ask_rephrase": _ask_rephrase,
+    "action_unlikely_intent": _nothing,
+}

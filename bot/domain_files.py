@@ -1,0 +1,169 @@
+"""Reads the dialogue files of a project and merges them into one `Domain`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.domain import Domain, Intent, Session
+from bot.forms import Form, read_form
+from bot.nlu_file import Nlu, read_nlu
+from bot.problems import Problems
+from bot.responses import Variation, read_response
+from bot.rules import Rule, read_rule
+from bot.slots import REQUESTED, Mapping, Slot, names, read_slot
+from bot.stories import read_stories
+from bot.yaml_file import Block, Place, plain, read_yaml
+from retrieval.errors import NotFound
+
+KEYS = (
+    "version", "intents", "entities", "slots", "responses", "actions", "forms", "session_config", "config",
+    "e2e_actions",
+    "nlu", "rules", "stories",
+)  # fmt: skip
+NAMES = ("domain", "nlu", "rules", "stories", "responses", "data")
+
+
+def project_files(path: Path) -> list[Path]:
+    """The dialogue files of a folder, in a fixed order; test stories (`test_*`) are not among them."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NotFound(f"{path}: no such file or folder; name the folder with domain.yml")
+    found: list[Path] = []
+    for name in NAMES:
+        found += [path / f"{name}{end}" for end in (".yml", ".yaml") if (path / f"{name}{end}").is_file()]
+        found += sorted(file for file in (path / name).rglob("*") if file.suffix in (".yml", ".yaml"))
+    return [file for file in found if not file.name.startswith("test_")]
+
+
+@dataclass
+class _Parts:
+    intents: dict[str, Intent] = field(default_factory=dict)
+    entities: dict[str, bool] = field(default_factory=dict)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    responses: dict[str, tuple[Variation, ...]] = field(default_factory=dict)
+    actions: dict[str, Place] = field(default_factory=dict)
+    forms: dict[str, Form] = field(default_factory=dict)
+    rules: list[Block] = field(default_factory=list)
+    stories: list[Block] = field(default_factory=list)
+    nlu: Nlu = field(default_factory=Nlu)
+    session: Session = field(default_factory=Session)
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+def read_domain(path: Path) -> tuple[Domain, Problems]:
+    """The merged files and what is wrong with each of them; names across files are `domain_check`'s."""
+    problems, parts = Problems(), _Parts()
+    for file in project_files(path):
+        _read_file(read_yaml(file), parts, problems)
+    parts.slots.setdefault(REQUESTED, Slot(REQUESTED, "text", influences=False, mappings=(Mapping("custom"),)))
+    rules: list[Rule] = [rule for block in parts.rules for rule in read_rule(block, parts.slots, problems)]
+    stories = read_stories(parts.stories, parts.slots, problems)
+    domain = Domain(
+        intents=parts.intents,
+        entities=parts.entities,
+        slots=parts.slots,
+        responses=parts.responses,
+        actions=parts.actions,
+        forms=parts.forms,
+        rules=tuple(rules),
+        stories=tuple(stories),
+        nlu=parts.nlu,
+        session=parts.session,
+        raw=parts.raw,
+    )
+    return domain, problems
+
+
+def _read_file(block: Block, parts: _Parts, problems: Problems) -> None:
+    problems.keys(block.place, block, KEYS, "a dialogue file")
+    _intents(block, parts, problems)
+    _entities(block, parts, problems)
+    for place, item in problems.items(block.at("actions"), block.get("actions"), "`actions`").placed():
+        name = next(iter(item)) if isinstance(item, Block) else str(item)
+        parts.actions.setdefault(name, place)
+    _named(block, "slots", parts.slots, read_slot, problems)
+    _named(block, "responses", parts.responses, read_response, problems)
+    _named(block, "forms", parts.forms, read_form, problems)
+    for key, into in (("rules", parts.rules), ("stories", parts.stories)):
+        for place, item in problems.items(block.at(key), block.get(key), f"`{key}`").placed():
+            if isinstance(item, Block) and key.replace("ies", "y").removesuffix("s") in item:
+                into.append(item)
+            else:
+                problems.error(
+                    place, f"an item of `{key}` begins with `- {key.replace('ies', 'y').removesuffix('s')}: name`"
+                )
+    for place, item in problems.items(block.at("nlu"), block.get("nlu"), "`nlu`").placed():
+        read_nlu(item, place, parts.nlu, problems)
+    if isinstance(session := block.get("session_config"), Block):
+        parts.session = Session(
+            float(session.get("session_expiration_time", 60)),
+            bool(session.get("carry_over_slots_to_new_session", True)),
+        )
+    _merge_raw(block, parts.raw)
+
+
+def _named(
+    block: Block, key: str, into: dict[str, Any], read: Callable[[str, Any, Place, Problems], Any], problems: Problems
+) -> None:
+    section = block.get(key)
+    if section is not None and not isinstance(section, Block):
+        problems.error(block.at(key), f"`{key}` must be a mapping of names, found {type(section).__name__}")
+        return
+    for name, value in (section or {}).items():
+        place = section.at(name)
+        if name in into and key != "responses":
+            problems.error(place, f"{name!r} is defined twice under `{key}`; keep one of them")
+        elif name in into:
+            into[name] = (*into[name], *read(name, value, place, problems))
+        else:
+            into[name] = read(name, value, place, problems)
+
+
+def _items(block: Block, key: str, problems: Problems) -> Iterator[tuple[Place, str, Any]]:
+    """The items of a list of names, some of which are `name: {options}`."""
+    for place, item in problems.items(block.at(key), block.get(key), f"`{key}`").placed():
+        if isinstance(item, Block) and item:
+            name = next(iter(item))
+            yield place, name, item[name]
+        else:
+            yield place, str(item), None
+
+
+def _intents(block: Block, parts: _Parts, problems: Problems) -> None:
+    for place, name, options in _items(block, "intents", problems):
+        if name in parts.intents and options is None:
+            continue
+        uses, ignores = None, frozenset[str]()
+        if isinstance(options, Block):
+            problems.keys(
+                place,
+                options,
+                ("use_entities", "ignore_entities", "triggers", "is_retrieval_intent"),
+                f"intent {name!r}",
+            )
+            given = options.get("use_entities")
+            uses = None if given is True or "use_entities" not in options else frozenset(names(given or ()))
+            ignores = frozenset(names(options.get("ignore_entities") or ()))
+        parts.intents[name] = Intent(name, uses, ignores, place)
+
+
+def _entities(block: Block, parts: _Parts, problems: Problems) -> None:
+    for _, name, options in _items(block, "entities", problems):
+        counts = options.get("influence_conversation", True) if isinstance(options, Block) else True
+        parts.entities.setdefault(name, bool(counts))
+
+
+def _merge_raw(block: Block, raw: dict[str, Any]) -> None:
+    """The domain as one JSON object, as Rasa sends it to action servers."""
+    for key in KEYS[:10]:
+        value = plain(block.get(key))
+        if isinstance(value, list):
+            raw[key] = [*raw.get(key, []), *(item for item in value if item not in raw.get(key, []))]
+        elif isinstance(value, dict):
+            raw[key] = {**raw.get(key, {}), **value}
+        elif value is not None:
+            raw[key] = value

@@ -1,0 +1,233 @@
+"""What the desk does next: one pure function, the ladder of docs/dialogue.md, first step that applies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot import rules, stories
+from bot.conversation import Conversation
+from bot.domain import Domain
+from bot.events import BotSaid, UserSaid
+from bot.fill import fill
+from bot.forms import extract, misses
+from bot.payload import parse_payload
+from bot.script import EXTRACT, LISTEN, acted, points, sure
+from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+from retrieval.types import AnswerHit
+
+PERSON = frozenset({"talk_to_person", "handoff", "human_handoff"})
+BUILTIN = {"restart": "action_restart", "back": "action_back", "session_start": "action_session_start"}
+MAX_MISSES = 3
+
+__all__ = ["decide", "fill", "parse_payload"]
+
+
+def decide(conversation: Conversation, domain: Domain, candidates: Candidates, limits: Limits) -> Step:
+    """The next step of the turn that the latest message began; `Wait` ends it."""
+    if conversation.mode != "bot" or conversation.paused:
+        return Wait()
+    if conversation.followup:
+        return Wait() if conversation.followup == LISTEN else RunAction(conversation.followup, "followup")
+    said = conversation.latest
+    if said is None:
+        return Wait()
+    return (
+        _builtin(conversation, said, limits)
+        or _person(conversation, domain, said, limits)
+        or _extraction(conversation, domain)
+        or _form(conversation, domain)
+        or _script(conversation, domain, limits)
+        or _back_to_form(conversation)
+        or _spoken(conversation)
+        or _chosen(conversation, said, candidates)
+        or _answer(conversation, domain, said, candidates, limits)
+        or _passages(said, candidates, limits)
+        or _clarify(conversation, domain, said, candidates, limits)
+        or _ask_again(conversation, domain)
+        or _fallback_rule(conversation, domain, limits)
+        or HandOff("unknown", gap=True)
+    )
+
+
+def _builtin(conversation: Conversation, said: UserSaid, limits: Limits) -> Step | None:
+    """`/restart`, `/back` and `/session_start` of every Rasa assistant."""
+    action = BUILTIN.get(said.intent or "") if sure(said, limits) else None
+    if action is None:
+        return None
+    return Wait() if action in conversation.actions else RunAction(action, "builtin")
+
+
+def _person(conversation: Conversation, domain: Domain, said: UserSaid, limits: Limits) -> Step | None:
+    """ "Talk to a person" comes before any form; the domain may say how, but not whether."""
+    if said.intent not in PERSON or not sure(said, limits):
+        return None
+    found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
+    if found and found.action not in (None, LISTEN) and not conversation.rejected:
+        return RunAction(str(found.action), "rule")
+    return HandOff("asked")
+
+
+def _extraction(conversation: Conversation, domain: Domain) -> Step | None:
+    """Slots are filled first, once a message."""
+    if conversation.actions or conversation.rejected or conversation.replied:
+        return None
+    if extract(conversation, domain) or "action_validate_slot_mappings" in domain.actions:
+        return RunAction(EXTRACT, "")
+    return None
+
+
+def _form(conversation: Conversation, domain: Domain) -> Step | None:
+    """The open form takes the message, unless it was interrupted; when it has asked, the customer is next."""
+    loop = conversation.loop
+    if loop is None:
+        return None
+    if loop not in domain.forms:
+        return RunAction("action_deactivate_loop", "builtin")
+    if conversation.actions[-1:] == (loop,):
+        return Wait()
+    return None if conversation.loop_rejected else RunAction(loop, "form")
+
+
+def _script(conversation: Conversation, domain: Domain, limits: Limits) -> Step | None:
+    """What rules and stories say; where both speak, rules win, and a story that agrees remembers the turn."""
+    seen = points(conversation.marks, domain, limits)
+    found = rules.predict(domain.rules, seen)
+    told = stories.predict(domain.stories, seen, domain.influential)
+    action = found.action if found and found.action else told
+    if action is None or (action in conversation.rejected and action != conversation.loop):
+        return None
+    if action == LISTEN:
+        general = found is not None and found.general and told is None
+        return None if general and conversation.loop else Wait()
+    return RunAction(action, "story" if action == told else "rule")
+
+
+def _back_to_form(conversation: Conversation) -> Step | None:
+    """After something else answered, the open form asks again; one that was left earlier gets this message now."""
+    loop = conversation.loop
+    if loop is None:
+        return None
+    if loop not in conversation.rejected:
+        return RunAction(loop, "rule" if acted(conversation) or conversation.replied else "form")
+    return RunAction(loop, "rule") if conversation.replied or acted(conversation) else None
+
+
+def _spoken(conversation: Conversation) -> Step | None:
+    return Wait() if conversation.replied else None
+
+
+def _chosen(conversation: Conversation, said: UserSaid, candidates: Candidates) -> Step | None:
+    """A customer who picked one of the offered questions gets its answer, however close the other was."""
+    picked = said.text.strip().casefold()
+    if not any(
+        picked in (str(one.get("payload")).casefold(), str(one.get("title")).casefold())
+        for one in _offered(conversation)
+    ):
+        return None
+    hits = (hit for hit in candidates.answers if any(one.text.strip().casefold() == picked for one in hit.requests))
+    hit = next(hits, None)
+    return _serve(hit, conversation) if hit else None
+
+
+def _offered(conversation: Conversation) -> tuple[dict[str, Any], ...]:
+    """The buttons of the clarifying question that was the desk's last word before this message."""
+    before = (event for event in reversed(conversation.trail[: _latest_at(conversation)]))
+    last = next((event for event in before if isinstance(event, BotSaid | UserSaid)), None)
+    return last.buttons if isinstance(last, BotSaid) and last.source == "clarify" else ()
+
+
+def _latest_at(conversation: Conversation) -> int:
+    trail = conversation.trail
+    return next((i for i in range(len(trail) - 1, -1, -1) if trail[i] is conversation.latest), len(trail))
+
+
+def _serve(hit: AnswerHit, conversation: Conversation) -> Answer | None:
+    text = fill(hit.text, conversation) if hit.servable else None
+    return Answer(hit, text) if text else None
+
+
+def _answer(
+    conversation: Conversation, domain: Domain, said: UserSaid, candidates: Candidates, limits: Limits
+) -> Step | None:
+    """The best mined answer, if it is likely enough right and nothing the rules deal with was more likely meant."""
+    if parse_payload(said.text):
+        return None
+    best = next(iter(candidates.answers), None)
+    if (
+        best is None
+        or best.p_correct < limits.answer
+        or (said.intent in _ruled(domain) and said.confidence > best.p_correct)
+    ):
+        return None
+    return _serve(best, conversation)
+
+
+def _ruled(domain: Domain) -> frozenset[str]:
+    """The intents that a rule without condition deals with."""
+    return frozenset(
+        str(rule.points[0].name) for rule in domain.rules if rule.points[0].said and rule.points[0].any_loop
+    )
+
+
+def _passages(said: UserSaid, candidates: Candidates, limits: Limits) -> Step | None:
+    clear = tuple(passage for passage in candidates.passages if passage.p_relevant >= limits.passage)
+    if not clear or parse_payload(said.text):
+        return None
+    from retrieval.compose import compose
+
+    composed = compose(said.text, clear)
+    return Cite(composed.text, tuple(composed.passages)) if composed else None
+
+
+def _clarify(
+    conversation: Conversation, domain: Domain, said: UserSaid, candidates: Candidates, limits: Limits
+) -> Step | None:
+    """Two or three close candidates of which one is likely right: ask which, once."""
+    if _offered(conversation) or parse_payload(said.text) or conversation.loop:
+        return None
+    options = _answer_options(conversation, candidates, limits) or _intent_options(domain, said, limits)
+    return Clarify(options) if options else None
+
+
+def _answer_options(conversation: Conversation, candidates: Candidates, limits: Limits) -> tuple[tuple[str, str], ...]:
+    hits = [hit for hit in candidates.answers if _title(hit) and _serve(hit, conversation)]
+    top = hits[0].p_correct if hits else 0.0
+    close = [hit for hit in hits if hit.p_correct >= top - limits.clarify_margin]
+    if not 2 <= len(close) <= 3 or sum(hit.p_correct for hit in close) < limits.answer:
+        return ()
+    texts = dict.fromkeys(_title(hit) for hit in close)
+    return tuple((text, text) for text in texts) if len(texts) > 1 else ()
+
+
+def _title(hit: AnswerHit) -> str:
+    """A logged request that stands for the answer, "" when all of them hold redacted parts."""
+    return next((one.text.strip() for one in hit.requests if "<" not in one.text), "")
+
+
+def _intent_options(domain: Domain, said: UserSaid, limits: Limits) -> tuple[tuple[str, str], ...]:
+    ranking = [(str(one["name"]), float(one["confidence"])) for one in said.ranking[:3]]
+    top = ranking[0][1] if ranking else 0.0
+    close = [(name, p) for name, p in ranking if p >= top - limits.clarify_margin and name in _ruled(domain) - PERSON]
+    if len(close) < 2 or sum(p for _, p in close) < limits.intent or said.in_scope < limits.in_scope:
+        return ()
+    return tuple((name.replace("_", " ").capitalize(), f"/{name}") for name, _ in close)
+
+
+def _ask_again(conversation: Conversation, domain: Domain) -> Step | None:
+    """Inside a form a message that nothing could use gets the question again, and in the end a person."""
+    if conversation.loop is None:
+        return None
+    if misses(conversation) >= MAX_MISSES:
+        return HandOff("form_stuck", gap=True)
+    sorry = next((name for name in ("utter_ask_rephrase", "utter_default") if name in domain.responses), None)
+    return RunAction(sorry or conversation.loop, "fallback")
+
+
+def _fallback_rule(conversation: Conversation, domain: Domain, limits: Limits) -> Step | None:
+    """A project's own rule for `nlu_fallback` gets one chance before a person does."""
+    seen = points(conversation.marks, domain, limits)
+    if acted(conversation) or not seen or any(point.policy == "fallback" for point in seen[-4:]):
+        return None
+    lost = [rule for rule in domain.rules if rule.points[0].said and rule.points[0].name == "nlu_fallback"]
+    following = next((rule.points[1].name for rule in lost if len(rule.points) > 1 and not rule.points[1].said), None)
+    return RunAction(following, "fallback") if following else None

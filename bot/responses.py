@@ -1,0 +1,69 @@
+"""Responses: what the bot says under the name `utter_x`, in one or several variations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.problems import Problems
+from bot.yaml_file import NOWHERE, Block, Place, plain
+
+KEYS = (
+    "text", "buttons", "quick_replies", "image", "custom", "attachment", "elements", "channel", "condition", "id",
+    "metadata",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variation:
+    """`conditions` are (slot, value), all of which must hold; `channel` None fits every channel."""
+
+    text: str | None = None
+    buttons: tuple[dict[str, Any], ...] = ()
+    image: str | None = None
+    custom: Any = None
+    attachment: Any = None
+    channel: str | None = None
+    conditions: tuple[tuple[str, Any], ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    place: Place = NOWHERE
+
+
+def read_response(name: str, value: Any, place: Place, problems: Problems) -> tuple[Variation, ...]:
+    found = []
+    for at, item in problems.items(place, value, f"response {name!r}").placed():
+        if isinstance(item, str):
+            found.append(Variation(text=item, place=at))
+        elif isinstance(item, Block):
+            found.append(_variation(name, item, at, problems))
+        else:
+            problems.error(at, f"a variation of {name!r} must look like `- text: ...`, found {item!r}")
+    if not found:
+        problems.error(place, f"response {name!r} has no variation; add `- text: ...`")
+    return tuple(found)
+
+
+def _variation(name: str, item: Block, place: Place, problems: Problems) -> Variation:
+    problems.keys(place, item, KEYS, f"response {name!r}")
+    if not any(item.get(key) for key in KEYS[:7]):
+        problems.error(
+            place, f"a variation of {name!r} says nothing; give it `text:`, `image:`, `buttons:` or `custom:`"
+        )
+    buttons = (*(item.get("buttons") or ()), *(item.get("quick_replies") or ()))
+    conditions = tuple(
+        (str(one["name"]), plain(one.get("value")))
+        for one in item.get("condition") or ()
+        if isinstance(one, dict) and one.get("type") == "slot" and "name" in one
+    )
+    text = item.get("text")
+    return Variation(
+        text=None if text is None else str(text),
+        buttons=tuple(plain(button) for button in buttons),
+        image=item.get("image"),
+        custom=plain(item.get("custom")),
+        attachment=plain(item.get("attachment") or (item.get("elements") and {"elements": item["elements"]})),
+        channel=item.get("channel"),
+        conditions=conditions,
+        metadata=plain(item.get("metadata")) or {},
+        place=place,
+    )
