@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from bot import redaction_names as names
+from bot.redaction_names import looks_like_name
 from bot.redaction_patterns import PATTERNS, PLACEHOLDER, Span, find
 from bot.transcript_schema import By, Transcript, Turn
 from retrieval.errors import BadInput
+
+__all__ = ["PATTERNS", "PLACEHOLDER", "Redaction", "Redactor", "looks_like_name", "redact"]
 
 MAX_NAMES = 200
 """Names that are looked for again in one conversation; keeps hostile input linear."""
@@ -38,6 +42,12 @@ class Redactor:
     ) -> None:
         self.patterns = {kind: _compiled(kind, pattern) for kind, pattern in patterns.items()}
         self.names, self.region, self.agents, self.salt = names, region, tuple(agents), salt
+
+    def knowing(self, agents: Iterable[str]) -> Redactor:
+        """The same redactor that also knows these people of the desk."""
+        other = copy(self)
+        other.agents = (*self.agents, *agents)
+        return other
 
     def start(self) -> Redaction:
         """The state of one conversation."""
@@ -79,7 +89,7 @@ class Redaction:
 
     def learn(self, name: str) -> None:
         """Mask this person's name wherever it comes up, from now on."""
-        if self._redactor.names and names.looks_like_name(name):
+        if self._redactor.names and looks_like_name(name):
             self._remember(name)
 
     def text(self, text: str, by: By | None = None) -> str:
