@@ -70,12 +70,13 @@ def read_article(path: Path, id: str) -> Article:
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
     head, body = _front_matter(path, text)
+    attributes = tuple(_attributes(path, head))
     title = str(head.get("title") or _first_heading(body))
     if not title:
         raise BadInput(f"{path}: has no title; add 'title: ...' between two '---' lines at the top")
     if not any(block.kind != "heading" for block in parse(body)):
         raise BadInput(f"{path}: has no text below its front matter; write the article or remove the file")
-    return Article(id, title, body, *_attributes(path, head))
+    return Article(id, title, body, *attributes)
 
 
 def _front_matter(path: Path, text: str) -> tuple[Mapping[str, Any], str]:

@@ -1,7 +1,7 @@
 """Markdown -> blocks of plain text -> sentences. A block is what must not be torn: a paragraph, a list, a table, code.
 
 Inline markup is dropped because a chat shows plain text: a link becomes `text (url)`, an image its description, a
-list item keeps its `- ` or `1. `, a table row becomes `cell | cell`. HTML is left out.
+list item keeps its `- ` or `1. `, a table row becomes `cell | cell`, HTML loses its tags.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _ABBREVIATION = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|z\.b|d\.h|bzw|ca|[a-z])\.$",
     re.IGNORECASE,
 )
+_TAG = re.compile(r"<!--.*?-->|<[^<>]*>", re.DOTALL)
 _LIST_LINE = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
 
 
@@ -69,6 +70,8 @@ def _block(node: SyntaxTreeNode) -> Iterator[Block]:
         case "blockquote":
             for child in node.children:
                 yield from _block(child)
+        case "html_block":
+            yield Block("paragraph", " ".join(_TAG.sub(" ", node.content).split()))
         case _:
             return
 

@@ -1,8 +1,6 @@
 """Articles -> passages -> a searchable index, made with one encoder and refused by every other.
 
-A passage has one row for every window of about `WINDOW` words, headed by the article's title and the passage's
-heading, and scores as its best row: a passage of 180 words is longer than the encoder reads, and a question is answered
-by a sentence or two. A rebuild encodes only the articles whose hash changed.
+A passage scores as the best of its rows. A rebuild encodes only the articles whose hash changed.
 """
 
 from __future__ import annotations
@@ -13,8 +11,8 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,36 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.articles import Article, load_articles
-from retrieval.blocks import count_words, units
 from retrieval.errors import BadBundle, BadInput
 from retrieval.index import Index
-from retrieval.passages import drafts
 from retrieval.relevance import PRIOR, Relevance, examples, fit
+from retrieval.shelves import Encode, Shelf, describe, restore, shelve
 from retrieval.types import Matrix, Passage, Vector
 
-Encode = Callable[[Sequence[str]], Matrix]
-
 SCHEMA = "knowledge/1"
-WINDOW = 60  # words
-CLOZE = 2  # sentences of a passage that ask for it, to calibrate
 FILE = "knowledge.npz"
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What one article puts into the index. `owner` (n,) is the passage of each of its rows (n, d).
-
-    `asked` and `left` (c, d) are the cloze questions and what their rows were without them, `rows` (c,) those rows.
-    """
-
-    article: str
-    hash: str
-    passages: tuple[Passage, ...]
-    vectors: Matrix
-    owner: NDArray[np.int64]
-    asked: Matrix
-    left: Matrix
-    rows: NDArray[np.int64]
 
 
 class KnowledgeIndex:
@@ -75,7 +51,7 @@ class KnowledgeIndex:
         known = {}
         if previous is not None and previous.encoder_id == encoder_id:
             known = {shelf.hash: shelf for shelf in previous.shelves}
-        shelves = [known.get(article.hash) or _shelve(article, encode) for article in articles]
+        shelves = [known.get(article.hash) or shelve(article, encode) for article in articles]
         dimension = shelves[0].vectors.shape[1] if shelves else encode([]).shape[1]
         return cls(shelves, encoder_id=encoder_id, dimension=dimension, relevance=_calibrate(shelves))
 
@@ -97,6 +73,10 @@ class KnowledgeIndex:
         hits = [replace(self.passages[number], score=score) for number, score in best.items()]
         return [replace(hit, p_relevant=self.relevance.p(hit.score, _lead(hit, hits))) for hit in hits[:k]]
 
+    def rank(self, vector: Vector, *, k: int = 10) -> list[str]:
+        """Ids of the k articles whose best passage is closest to `vector` (d,), best first."""
+        return list(dict.fromkeys(hit.article for hit in self.search(vector, k=5 * k)))[:k]
+
     def save(self, directory: Path) -> None:
         """Write one file into `directory`, replacing an older one at once: a reader sees the old or the new index."""
         directory.mkdir(parents=True, exist_ok=True)
@@ -105,7 +85,7 @@ class KnowledgeIndex:
             "schema": SCHEMA,
             "encoder_id": self.encoder_id,
             "relevance": self.relevance.to_json(),
-            "shelves": [_describe(shelf) for shelf in self.shelves],
+            "shelves": [describe(shelf) for shelf in self.shelves],
         }
         blob = np.frombuffer(json.dumps(meta, ensure_ascii=False).encode(), np.uint8)
         with tempfile.NamedTemporaryFile(dir=directory, prefix=".", suffix=".tmp", delete=False) as file:
@@ -125,7 +105,7 @@ class KnowledgeIndex:
         if not path.is_file():
             raise BadBundle(f"{path} is not there; run 'deskhand knowledge sync'")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             blob, digest = arrays.pop("meta"), arrays.pop("sha256")
             if _digest(blob, arrays).tobytes() != digest.tobytes():
@@ -141,9 +121,23 @@ class KnowledgeIndex:
             raise ValueError(f"its schema is {meta['schema']!r}, this version reads {SCHEMA!r}")
         if meta["encoder_id"] != encoder_id:
             raise ValueError(f"it was made with encoder {meta['encoder_id']!r}, not {encoder_id!r}")
-        shelves = list(_restore(meta["shelves"], arrays))
+        shelves = list(restore(meta["shelves"], arrays))
         dimension = arrays["vectors"].shape[1]
         return cls(shelves, encoder_id=encoder_id, dimension=dimension, relevance=Relevance(**meta["relevance"]))
+
+
+def ask(encode: Encode, text: str, context: Sequence[str] = ()) -> Vector:
+    """The query vector (d,) of a question in its conversation; `context` is what was said before, latest last.
+
+    The mean of the question alone and of the question with what was said before it. Alone, it misses what a follow-up
+    leaves out ("and how long does that take?"); with its context only, a new topic is searched under the old one.
+    """
+    said = [part for part in reversed(context) if part.strip()]
+    if not said:
+        vector: Vector = encode([text])[0]
+        return vector
+    mean = encode([text, " ".join([text, *said])]).mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
 @dataclass(frozen=True)
@@ -172,52 +166,6 @@ def sync(folder: Path, root: Path, encode: Encode, *, encoder_id: str) -> Synced
     known = set(before.values())
     encoded = tuple(article.id for article in articles if article.hash not in known)
     return Synced(index, encoded, tuple(sorted(before.keys() - now.keys())))
-
-
-def _shelve(article: Article, encode: Encode) -> Shelf:
-    passages: list[Passage] = []
-    texts: list[str] = []
-    owner: list[int] = []
-    cloze: list[tuple[str, str, int]] = []
-    for number, draft in enumerate(drafts(article)):
-        head = f"{article.title}. {draft.heading}. " if draft.heading else f"{article.title}. "
-        id, url = f"{article.id}#{number}", article.url
-        passages.append(Passage(id, article.id, article.title, draft.heading, draft.text, url, 0.0, 0.0))
-        windows = list(_windows(units(draft.text)))
-        cloze += list(_cloze(head, windows, first_row=len(texts)))
-        owner += [number] * len(windows)
-        texts += [head + " ".join(window) for window in windows]
-    vectors = encode([*texts, *(asked for asked, _, _ in cloze), *(left for _, left, _ in cloze)])
-    rows, asked, left = np.split(vectors, [len(texts), len(texts) + len(cloze)])
-    numbers = np.array([row for _, _, row in cloze], np.int64)
-    return Shelf(
-        article.id, article.hash, tuple(passages), rows, np.array(owner, np.int64), asked, left, numbers
-    )
-
-
-def _windows(pieces: Sequence[str]) -> Iterator[list[str]]:
-    """Runs of whole pieces of about `WINDOW` words."""
-    window: list[str] = []
-    size = 0
-    for piece in pieces:
-        words = count_words(piece)
-        if window and size + words > WINDOW:
-            yield window
-            window, size = [], 0
-        window.append(piece)
-        size += words
-    yield window
-
-
-def _cloze(head: str, windows: Sequence[list[str]], *, first_row: int) -> Iterator[tuple[str, str, int]]:
-    """(sentence, its window without it, the window's row) for the first sentences that say something."""
-    taken = 0
-    for row, window in enumerate(windows, first_row):
-        for place, piece in enumerate(window):
-            if taken < CLOZE and "\n" not in piece and 6 <= count_words(piece) <= 40 and len(window) > 1:
-                rest = window[:place] + window[place + 1 :]
-                yield piece, head + " ".join(rest), row
-                taken += 1
 
 
 def _calibrate(shelves: Sequence[Shelf]) -> Relevance:
@@ -257,34 +205,6 @@ def _arrays(shelves: Sequence[Shelf], dimension: int) -> dict[str, NDArray[Any]]
         "owner": np.concatenate([numbers, *(shelf.owner for shelf in shelves)]),
         "rows": np.concatenate([numbers, *(shelf.rows for shelf in shelves)]),
     }
-
-
-def _describe(shelf: Shelf) -> dict[str, Any]:
-    passages = [asdict(passage) for passage in shelf.passages]
-    return {
-        "article": shelf.article,
-        "hash": shelf.hash,
-        "vectors": len(shelf.vectors),
-        "cloze": len(shelf.rows),
-        "passages": passages,
-    }
-
-
-def _restore(described: Sequence[dict[str, Any]], arrays: dict[str, NDArray[Any]]) -> Iterator[Shelf]:
-    v = c = 0
-    for data in described:
-        rows, cloze = slice(v, v + data["vectors"]), slice(c, c + data["cloze"])
-        passages = tuple(Passage(**passage) for passage in data["passages"])
-        shelf = Shelf(
-            data["article"], data["hash"], passages, arrays["vectors"][rows], arrays["owner"][rows],
-            arrays["asked"][cloze], arrays["left"][cloze], arrays["rows"][cloze],
-        )  # fmt: skip
-        if len(shelf.vectors) != data["vectors"] or set(shelf.owner.tolist()) != set(range(len(passages))):
-            raise ValueError(f"the rows of article {shelf.article!r} do not fit its passages")
-        yield shelf
-        v, c = rows.stop, cloze.stop
-    if (v, c) != (len(arrays["vectors"]), len(arrays["rows"])):
-        raise ValueError(f"it has {len(arrays['vectors'])} rows, its articles name {v}")
 
 
 def _digest(meta: NDArray[np.uint8], arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:

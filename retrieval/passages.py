@@ -44,8 +44,8 @@ class Draft:
 
 
 def drafts(article: Article) -> list[Draft]:
-    """The passages of an article in order."""
-    return [draft for section in sections(article) for draft in _cut(section)]
+    """The passages of an article in order, at least one: an article without text is found by its title."""
+    return [draft for section in sections(article) for draft in _cut(section)] or [Draft("", article.title)]
 
 
 def sections(article: Article) -> Iterator[Section]:
