@@ -129,6 +129,20 @@ class EmbeddedRedis:
         return False
 
 
+@contextmanager
+def reachable(url: str | None, folder: Path) -> Iterator[str]:
+    """The URL of the Redis to use: `url`, or the embedded one of `folder`, which runs while the block does."""
+    if url:
+        yield url
+        return
+    server = EmbeddedRedis(folder)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
 def _talk(path: Path, line: bytes) -> bytes:
     """One inline command over the socket; empty when nobody answers."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

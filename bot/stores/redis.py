@@ -12,8 +12,8 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import redis
@@ -66,8 +66,9 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_connect_timeout=5)
 
 
-@asynccontextmanager
-async def _reaching(what: str) -> AsyncIterator[None]:
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Turns what goes wrong with Redis inside the block into Unavailable."""
     try:
         yield
     except (redis.RedisError, OSError, TimeoutError) as error:
@@ -77,7 +78,7 @@ async def _reaching(what: str) -> AsyncIterator[None]:
 
 
 async def _call(what: str, answer: Any) -> Any:
-    async with _reaching(what):
+    with reaching(what):
         return await answer
 
 
@@ -155,8 +156,9 @@ class RedisStore:
         with self._watches.open(conversation_id) as watch:
             if self._listener is None:
                 self._listener = asyncio.create_task(self._listen())
-            async with _reaching("subscribed to new events"), asyncio.timeout(5):
-                await self._listening.wait()
+            with reaching("subscribed to new events"):
+                async with asyncio.timeout(5):
+                    await self._listening.wait()
             yield watch
 
     async def _listen(self) -> None:

@@ -43,8 +43,7 @@ class Turn:
         return self.conversation.events[self.read_version :]
 
     def add(self, *events: Event) -> None:
-        for event in events:
-            self.conversation = self.conversation.apply(event)
+        self.conversation = self.conversation.apply(*events)
 
     async def commit(self) -> None:
         if self.new_events:

@@ -1,0 +1,199 @@
+"""The server: its parts are made and wired here, once; the lifespan starts and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from bot import api, health
+from bot.action_server import ActionServer
+from bot.auth import kept_secret, operator_token
+from bot.channels import rest, widget
+from bot.config import Config, load_config
+from bot.domain import load_domain
+from bot.engines import Engines
+from bot.handoff import Desk
+from bot.jobs import Jobs
+from bot.manager import Manager
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.shelf import KnowledgeShelf
+from bot.stores.embedded import EmbeddedRedis
+from bot.stores.redis import RedisStore
+from bot.stores.sql import Records
+from bot.stores.store import ConversationStore
+from retrieval.bundle import Bundles
+from retrieval.engine import Engine
+from retrieval.errors import DeskhandError
+
+log = structlog.get_logger()
+
+VERSION = importlib.metadata.version("deskhand")
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the server is made of; `app.state.parts`. `embedded` is None when a Redis was given."""
+
+    settings: Settings
+    config: Config
+    metrics: Metrics
+    embedded: EmbeddedRedis | None
+    store: ConversationStore
+    records: Records
+    jobs: Jobs
+    engines: Engines
+    server: ActionServer | None
+    manager: Manager
+
+    @classmethod
+    def build(cls, settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> Parts:
+        """Nothing is started and nobody is asked yet. Raises BadInput for a mistake in the configuration."""
+        config, domain, metrics = load_config(settings.config_dir), load_domain(settings.config_dir), Metrics()
+        embedded = None if settings.redis_url else EmbeddedRedis(settings.redis_dir)
+        url = settings.redis_url or (embedded.url if embedded else "")
+        store = RedisStore(url)
+        shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
+        engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics, load=load)
+        server = ActionServer(settings.actions_url) if settings.actions_url else None
+        manager = Manager(
+            store=store,
+            engines=engines,
+            domain=domain,
+            config=config,
+            metrics=metrics,
+            server=server,
+            threads=settings.encode_threads,
+        )
+        return cls(
+            settings=settings,
+            config=config,
+            metrics=metrics,
+            embedded=embedded,
+            store=store,
+            records=Records(settings.database),
+            jobs=Jobs(url, settings),
+            engines=engines,
+            server=server,
+            manager=manager,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Raises Unavailable when Redis or the database cannot be started or reached."""
+        async with AsyncExitStack() as stack:
+            if self.embedded:
+                await asyncio.to_thread(self.embedded.start)
+                stack.callback(self.embedded.stop)
+            stack.push_async_callback(self.store.close)
+            stack.callback(self.jobs.close)
+            stack.callback(self.records.close)
+            stack.callback(self.manager.close)
+            if self.server:
+                stack.push_async_callback(self.server.aclose)
+            await asyncio.to_thread(self.records.migrate)
+            await self.engines.start()
+            stack.push_async_callback(self.engines.stop)
+            yield
+
+
+def create_app(settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> FastAPI:
+    """An app that can be started once. Raises BadInput for a mistake in the configuration."""
+    parts = Parts.build(settings, load=load)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with parts.running():
+            yield
+
+    app = FastAPI(title="Deskhand", version=VERSION, lifespan=lifespan)
+    app.state.parts = parts
+    config = parts.config
+    _errors(app, parts.metrics)
+    _service(app, parts)
+    app.include_router(
+        api.router(
+            token=operator_token(settings),
+            desk=Desk(parts.store),
+            records=parts.records,
+            engines=parts.engines,
+            jobs=parts.jobs,
+        )
+    )
+    if config.channels.rest.enabled:
+        app.include_router(rest.router(parts.manager, body_bytes=config.limits.body_bytes))
+    if config.channels.widget.enabled:
+        widget.register(app, parts.manager, config, kept_secret(settings.data_dir / "widget-secret"))
+    return app
+
+
+def _service(app: FastAPI, parts: Parts) -> None:
+    @app.get("/", include_in_schema=False)
+    async def hello() -> PlainTextResponse:
+        return PlainTextResponse(f"Hello from Deskhand {VERSION}. API: /docs, widget: /demo, health: /health/ready\n")
+
+    @app.get("/version", tags=["service"])
+    async def version() -> dict[str, str | None]:
+        return {"version": VERSION, "bundle": parts.engines.id}
+
+    @app.get("/health/live", tags=["service"])
+    async def live() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/health/ready", tags=["service"])
+    async def ready() -> JSONResponse:
+        """200 when every part works, else 503 with the parts that are down; `notes` are faults that do not stop it."""
+        state = await health.check(
+            store=parts.store, records=parts.records, engines=parts.engines, actions_url=parts.settings.actions_url
+        )
+        body = {"status": "ok" if state.ready else "down", "bundle": parts.engines.id, "parts": state.parts}
+        return JSONResponse({**body, "notes": state.notes}, status_code=200 if state.ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _errors(app: FastAPI, metrics: Metrics) -> None:
+    @app.exception_handler(DeskhandError)
+    async def ours(request: Request, error: DeskhandError) -> JSONResponse:
+        if error.status >= 500:
+            metrics.errors.labels("request").inc()
+            log.error("request failed", path=request.url.path, status=error.status, error=str(error))
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        return problem(error.status, error.title, str(error), headers)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), f"{request.method} {request.url.path}", error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        return problem(422, "Bad input", "; ".join(wrong))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        metrics.errors.labels("request").inc()
+        log.error("request failed unexpectedly", path=request.url.path, exc_info=error)
+        return problem(500, "Internal error", "something went wrong on our side; the server's log has the details")
+
+
+def problem(status: int, title: str, detail: str, headers: Any = None) -> JSONResponse:
+    """RFC 9457."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)

@@ -1,0 +1,35 @@
+"""One run of the archive with the places of the settings: what the worker and `deskhand archive run` do."""
+
+from __future__ import annotations
+
+from bot.archive import Archive, Report
+from bot.auth import kept_secret
+from bot.config import load_config
+from bot.redaction import Redactor
+from bot.settings import Settings
+from bot.stores.embedded import reachable
+from bot.stores.redis import RedisStore
+from bot.stores.sql import Records
+from bot.transcript import TranscriptFolder
+
+
+async def archive_once(settings: Settings) -> Report:
+    """Raises Unavailable when Redis or SQL cannot be used."""
+    config = load_config(settings.config_dir)
+    records = Records(settings.database)
+    with reachable(settings.redis_url, settings.redis_dir) as url:
+        store = RedisStore(url)
+        try:
+            records.migrate()
+            archive = Archive(
+                store=store,
+                records=records,
+                folder=TranscriptFolder(settings.transcripts),
+                redactor=Redactor(salt=kept_secret(settings.data_dir / "pseudonym-salt").encode()),
+                idle_s=config.retention.idle_hours * 3600,
+                keep_s=config.retention.keep_days * 86400,
+            )
+            return await archive.run()
+        finally:
+            await store.close()
+            records.close()

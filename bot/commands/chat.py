@@ -1,0 +1,129 @@
+"""`deskhand chat`: talk to the bundle in service in the terminal. Nothing is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.events import BotSaid
+    from bot.manager import Manager
+    from retrieval.engine import Engine
+    from retrieval.types import Understanding
+
+app = typer.Typer()
+console = Console(highlight=False)
+
+
+@app.command()
+def chat(
+    explain: Annotated[bool, typer.Option(help="Show intents, candidates, thresholds, provenance.")] = False,
+    message: Annotated[list[str] | None, typer.Option("--message", "-m", help="Say this and stop; repeatable.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Data directory (DESKHAND_DATA_DIR).")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Configuration directory.")] = None,
+) -> None:
+    """Talk to the bot here. Ctrl-D ends it."""
+    settings = Settings.build(data_dir=data, config_dir=config)
+    asyncio.run(_talk(settings, explain=explain, messages=message))
+
+
+async def _talk(settings: Settings, *, explain: bool, messages: list[str] | None) -> None:
+    from bot.logs import configure
+
+    configure("error", settings.log_format)
+    manager = _manager(settings)
+    await manager.engines.refresh()
+    engine = manager.engines.engine
+    console.print(f"Bundle {engine.id}. Say something; Ctrl-D ends it.", style="dim")
+    conversation = uuid.uuid4().hex
+    queue = list(messages or [])
+    while text := queue.pop(0) if messages else await _ask():
+        if messages:
+            console.print(f"you  {text}", markup=False)
+        await _exchange(manager, conversation, text, explain=explain)
+        if messages and not queue:
+            break
+
+
+async def _ask() -> str | None:
+    while True:
+        try:
+            text = await asyncio.to_thread(console.input, "[bold]you[/]  ")
+        except (EOFError, KeyboardInterrupt):
+            return None
+        if text.strip():
+            return text
+
+
+async def _exchange(manager: Manager, conversation: str, text: str, *, explain: bool) -> None:
+    from bot.manager import UserMessage
+
+    engine = manager.engines.engine
+    context = (await manager.store.read(conversation)).context
+    if explain:
+        _explain(engine, engine.understand(text, context=context))
+    replies = await manager.handle(UserMessage(conversation, text, channel="terminal"))
+    for said in replies.messages:
+        _show(said)
+    if replies.mode != "bot":
+        console.print("     (a person has this conversation now; /restart begins a new one)", style="dim")
+
+
+def _show(said: BotSaid) -> None:
+    console.print(f"bot  {said.text or ''}", markup=False)
+    for button in said.buttons:
+        console.print(f"     [{button.get('title')}] {button.get('payload', '')}", markup=False, style="dim")
+    for citation in said.citations:
+        console.print(f"     {citation.get('title')} {citation.get('url')}", markup=False, style="dim")
+    for part in ("image", "custom", "attachment"):
+        if value := getattr(said, part):
+            console.print(f"     {part}: {value}", markup=False, style="dim")
+
+
+def _explain(engine: Engine, heard: Understanding) -> None:
+    at = engine.thresholds
+    intents = ", ".join(f"{one.name} {one.confidence:.2f}" for one in heard.ranking[:5]) or "none"
+    console.print(f"     intents: {intents} (from {at.intent:.2f})", markup=False, style="dim")
+    console.print(f"     in scope: {heard.in_scope:.2f} (from {at.in_scope:.2f})", style="dim")
+    entities = ", ".join(f"{one.name}={one.value!r}" for one in heard.entities) or "none"
+    console.print(f"     entities: {entities}", markup=False, style="dim")
+    table = Table("P(correct)", "answer", "learned from", title=f"answers (from {at.answer:.2f})", title_justify="left")
+    for hit in engine.answer(heard):
+        asked = "\n".join(f"{r.conversation}#{r.turn} {r.similarity:.2f} {r.text[:60]}" for r in hit.requests[:3])
+        servable = "" if hit.servable else " (only a person can give it)"
+        table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {hit.text[:120]}", asked)
+    console.print(table, markup=False)
+    for passage in engine.search(heard, k=3):
+        line = f"     article: {passage.p_relevant:.2f} (from {at.passage:.2f}) {passage.title} / {passage.heading}"
+        console.print(line, markup=False, style="dim")
+
+
+def _manager(settings: Settings) -> Manager:
+    from bot.action_server import ActionServer
+    from bot.config import load_config
+    from bot.domain import load_domain
+    from bot.engines import Engines
+    from bot.manager import Manager
+    from bot.metrics import Metrics
+    from bot.shelf import KnowledgeShelf
+    from bot.stores.memory import MemoryStore
+    from retrieval.bundle import Bundles
+
+    metrics = Metrics()
+    shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
+    return Manager(
+        store=MemoryStore(),
+        engines=Engines(Bundles(settings.bundles), shelf, metrics=metrics),
+        domain=load_domain(settings.config_dir),
+        config=load_config(settings.config_dir),
+        metrics=metrics,
+        server=ActionServer(settings.actions_url) if settings.actions_url else None,
+    )

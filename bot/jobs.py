@@ -1,0 +1,176 @@
+"""Work that takes longer than a request, queued on the same Redis: training and archiving. The home of RQ.
+
+Arguments travel as JSON. A job runs in a process of its own, and training in one more: its libraries stay there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from bot.settings import Settings
+from bot.stores import redis
+from retrieval.errors import DeskhandError, NotFound
+
+log = structlog.get_logger()
+
+QUEUE = "deskhand"
+KEEP_S = 90 * 24 * 3600
+LONGEST_TRAINING_S = 12 * 3600
+ARCHIVE_EVERY_S = 60
+
+
+class TrainingFailed(DeskhandError):
+    pass
+
+
+@dataclass(frozen=True)
+class JobView:
+    """`status`: queued | started | finished | failed | ...; times are ISO-8601; `error` is a failure's last line."""
+
+    id: str
+    kind: str
+    status: str
+    queued_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    result: Any
+    error: str | None
+
+
+class Jobs:
+    """Raises Unavailable when Redis cannot be reached. Synchronous: callers in the event loop use a thread."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._connection = redis.connect(url)
+        self._queue = Queue(QUEUE, connection=self._connection, serializer=JSONSerializer)
+        self._places = {
+            "data_dir": str(settings.data_dir.absolute()),
+            "config_dir": str(settings.config_dir.absolute()),
+        }
+
+    def train(self) -> JobView:
+        return self._enqueue("train", run_training, timeout_s=LONGEST_TRAINING_S)
+
+    def archive(self) -> JobView:
+        """One at a time: while one is waiting or running, that one is returned."""
+        with redis.reaching("looked for jobs"):
+            for job in self._jobs():
+                if job.meta.get("kind") == "archive" and job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED):
+                    return _view(job)
+        return self._enqueue("archive", run_archive, timeout_s=3600, keep_s=3600)
+
+    def all(self, kind: str | None = None, *, limit: int = 50) -> Sequence[JobView]:
+        """Newest first."""
+        with redis.reaching("listed jobs"):
+            views = [_view(job) for job in self._jobs() if kind in (None, job.meta.get("kind"))]
+        return sorted(views, key=lambda view: view.queued_at or "", reverse=True)[:limit]
+
+    def get(self, id_: str) -> JobView:
+        with redis.reaching("read a job"):
+            try:
+                return _view(Job.fetch(id_, connection=self._connection, serializer=JSONSerializer))
+            except NoSuchJobError as error:
+                raise NotFound(f"no job {id_!r}; GET /api/v1/training/runs lists them") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _enqueue(self, kind: str, function: Any, *, timeout_s: int, keep_s: int = KEEP_S) -> JobView:
+        with redis.reaching("queued a job"):
+            job = self._queue.enqueue(
+                function,
+                kwargs=self._places,
+                job_id=f"{kind}-{uuid.uuid4().hex[:12]}",
+                job_timeout=timeout_s,
+                result_ttl=keep_s,
+                failure_ttl=keep_s,
+                meta={"kind": kind},
+            )
+        return _view(job)
+
+    def _jobs(self) -> list[Job]:
+        queue = self._queue
+        registries = (queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry)
+        ids = [*queue.job_ids, *(id_ for registry in registries for id_ in registry.get_job_ids())]
+        found = Job.fetch_many(ids, connection=self._connection, serializer=JSONSerializer)
+        return [job for job in found if job is not None]
+
+
+class DeskWorker(Worker):  # type: ignore[misc]
+    """Queues the archive job whenever RQ does its own housekeeping, also while idle."""
+
+    jobs: Jobs
+
+    def run_maintenance_tasks(self) -> None:
+        super().run_maintenance_tasks()
+        self.jobs.archive()
+
+
+def work(url: str, settings: Settings, *, burst: bool = False) -> None:
+    """Does jobs until SIGTERM or SIGINT, or with `burst` until none is left."""
+    connection = redis.connect(url)
+    worker = DeskWorker(
+        [Queue(QUEUE, connection=connection, serializer=JSONSerializer)],
+        connection=connection,
+        serializer=JSONSerializer,
+        maintenance_interval=ARCHIVE_EVERY_S,
+        worker_ttl=ARCHIVE_EVERY_S + 15,  # RQ waits for a job at most 15 s less than this before it looks around
+    )
+    worker.jobs = Jobs(url, settings)
+    worker.work(burst=burst, logging_level="WARNING")
+
+
+def run_training(data_dir: str, config_dir: str) -> dict[str, Any]:
+    """`deskhand train` in a process of its own; its output is kept in data/runs."""
+    settings = Settings.build(data_dir=Path(data_dir), config_dir=Path(config_dir))
+    settings.runs.mkdir(parents=True, exist_ok=True)
+    log_file = settings.runs / f"{os.environ.get('RQ_JOB_ID') or f'job-{os.getpid()}'}.log"
+    environment = {**os.environ, "DESKHAND_DATA_DIR": data_dir, "DESKHAND_CONFIG_DIR": config_dir}
+    with log_file.open("w") as output:
+        command = [sys.executable, "-m", "bot.cli", "train"]
+        done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+    tail = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()][-5:]
+    if done.returncode:
+        raise TrainingFailed(f"training ended with {done.returncode}: {' | '.join(tail)}; all of it is in {log_file}")
+    return {"log": str(log_file), "last_lines": tail}
+
+
+def run_archive(data_dir: str, config_dir: str) -> dict[str, int]:
+    from bot.archiving import archive_once  # presidio stays out of the worker itself
+
+    report = asyncio.run(archive_once(Settings.build(data_dir=Path(data_dir), config_dir=Path(config_dir))))
+    return {"closed": report.closed, "archived": report.archived, "written": report.written}
+
+
+def _view(job: Job) -> JobView:
+    result = job.latest_result()
+    failed = result.exc_string if result is not None else None
+    return JobView(
+        id=job.id,
+        kind=str(job.meta.get("kind", "")),
+        status=str(job.get_status(refresh=False).value),
+        queued_at=_iso(job.enqueued_at),
+        started_at=_iso(job.started_at),
+        ended_at=_iso(job.ended_at),
+        result=result.return_value if result is not None else None,
+        error=failed.strip().splitlines()[-1] if failed else None,
+    )
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

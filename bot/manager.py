@@ -1,0 +1,278 @@
+"""A message in, replies out: the one place where pure decisions meet I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from bot import actions
+from bot.action_server import ActionFailed, ActionServer
+from bot.config import Config
+from bot.conversation import Conversation, Mode
+from bot.domain import Domain
+from bot.engines import Engines
+from bot.events import ActionRan, BotSaid, Event, HandedOff, UserSaid, now
+from bot.metrics import Metrics
+from bot.payload import parse_payload
+from bot.policy import decide
+from bot.session import begin_session, open_session
+from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+from bot.stores.store import ConversationStore, Lost, Turn
+from retrieval.engine import Engine
+from retrieval.errors import BadInput
+from retrieval.types import Passage, Understanding
+
+log = structlog.get_logger()
+
+ATTEMPTS = 3
+"""How often a turn is done again when another writer was quicker."""
+
+MAX_ID = 255
+FAILURES = ("failed", "action_failed", "step_limit")
+RANKING = 3
+"""Intents kept with a message: as many as a clarifying question offers."""
+
+
+@dataclass(frozen=True)
+class UserMessage:
+    """`id` is the sender's own: the same id again gets the same reply."""
+
+    conversation_id: str
+    text: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    channel: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What the desk said to one message; empty while a person has the conversation."""
+
+    conversation_id: str
+    messages: tuple[BotSaid, ...]
+    mode: Mode
+
+
+class Manager:
+    def __init__(
+        self,
+        *,
+        store: ConversationStore,
+        engines: Engines,
+        domain: Domain,
+        config: Config,
+        metrics: Metrics,
+        server: ActionServer | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.store = store
+        self.engines = engines
+        self.domain = domain
+        self._config = config
+        self._metrics = metrics
+        self._server = server
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def handle(self, message: UserMessage) -> Replies:
+        """Raises BadInput for a message beyond the limits, Unavailable without Redis or a bundle, Conflict when other
+        writers were quicker every time; then nothing of the turn is stored. Any other failure is said politely to
+        the customer and ends in a hand-off."""
+        self._check(message)
+        with structlog.contextvars.bound_contextvars(trace=uuid.uuid4().hex[:16], conversation=message.conversation_id):
+            for attempt in range(ATTEMPTS):
+                try:
+                    with self._metrics.turn.time():
+                        return await self._turn(message)
+                except Lost:
+                    if attempt == ATTEMPTS - 1:
+                        self._metrics.messages.labels(message.channel, "conflict").inc()
+                        raise
+            raise AssertionError("unreachable")
+
+    async def _turn(self, message: UserMessage) -> Replies:
+        engine = self.engines.engine  # one bundle for the whole turn
+        async with self.store.turn(message.conversation_id) as turn:
+            if (earlier := turn.conversation.replies_to(message.id)) is not None:
+                self._metrics.messages.labels(message.channel, "repeated").inc()
+                return Replies(message.conversation_id, earlier, turn.conversation.mode)
+            turn.add(*self._session(turn.conversation, message))
+            try:
+                candidates = await self._listen(turn, message, engine)
+                await self._act(turn, message, engine, candidates)
+            except Exception as error:
+                self._give_up(turn, message, engine, error)
+            added = turn.new_events
+            await turn.commit()
+        self._count(message.channel, added)
+        return Replies(message.conversation_id, _said(added), turn.conversation.mode)
+
+    def _session(self, conversation: Conversation, message: UserMessage) -> Sequence[Event]:
+        begin = begin_session if conversation.mode == "closed" else open_session
+        return begin(conversation, self.domain, channel=message.channel, metadata=message.metadata, at=now())
+
+    async def _listen(self, turn: Turn, message: UserMessage, engine: Engine) -> Candidates:
+        if payload := parse_payload(message.text):
+            intent, entities = payload
+            turn.add(_user_said(message, engine.id, intent=intent, confidence=1.0, entities=tuple(entities)))
+            return Candidates()
+        loop, context = asyncio.get_running_loop(), turn.conversation.context
+        with self._metrics.understand.time():
+            heard, candidates = await loop.run_in_executor(self._pool, _understand, engine, message.text, context)
+        turn.add(_heard(message, heard, engine.id))
+        return candidates
+
+    async def _act(self, turn: Turn, message: UserMessage, engine: Engine, candidates: Candidates) -> None:
+        limits = self._limits(engine)
+        for _ in range(self._config.limits.steps_per_turn):
+            step = decide(turn.conversation, self.domain, candidates, limits)
+            if isinstance(step, Wait):
+                return
+            self._metrics.steps.labels(type(step).__name__).inc()
+            events = await self._perform(step, turn.conversation, candidates)
+            self._add(turn, message, engine, events)
+        log.error("step limit reached", steps=self._config.limits.steps_per_turn, actions=turn.conversation.actions)
+        self._add(turn, message, engine, self._hand_off("step_limit", turn.conversation))
+
+    async def _perform(self, step: Step, conversation: Conversation, candidates: Candidates) -> Sequence[Event]:
+        match step:
+            case RunAction(name="action_handoff"):
+                events = self._hand_off("asked", conversation)
+                ran = ActionRan(name=step.name, policy=step.policy)
+                return [ran, *(events[-1:] if conversation.replied else events)]
+            case RunAction(name=name, policy=policy, confidence=confidence):
+                return await actions.run(
+                    name, conversation, self.domain, self._server, policy=policy, confidence=confidence
+                )
+            case Answer(hit=hit, text=text):
+                return [BotSaid(text=text, source="answer", answer=hit.answer, p_correct=hit.p_correct)]
+            case Cite(text=text, passages=passages):
+                return [BotSaid(text=text, source="passage", citations=_citations(passages))]
+            case Clarify(options=options):
+                buttons = _buttons(options, candidates)
+                return [BotSaid(text=self._config.replies.clarify, source="clarify", buttons=buttons)]
+            case HandOff(reason=reason, gap=gap):
+                return self._hand_off(reason, conversation, gap=gap)
+            case _:
+                raise TypeError(f"no way to perform {step!r}")
+
+    def _add(self, turn: Turn, message: UserMessage, engine: Engine, events: Sequence[Event]) -> None:
+        """A reply knows its own id, the message that it answers, and the bundle in service."""
+        for event in events:
+            if isinstance(event, BotSaid):
+                id_ = event.message_id or uuid.uuid4().hex
+                event = replace(event, message_id=id_, in_reply_to=message.id, bundle=event.bundle or engine.id)
+            turn.add(event)
+
+    def _hand_off(self, reason: str, conversation: Conversation, *, gap: bool = False) -> Sequence[Event]:
+        """As the domain words it (`utter_handoff_<reason>`), else as `config/deskhand.yml` does."""
+        events = actions.hand_off(reason, conversation, self.domain, gap=gap)
+        return [self._worded(event, reason) for event in events]
+
+    def _worded(self, event: Event, reason: str) -> Event:
+        if not isinstance(event, BotSaid) or event.response:
+            return event
+        replies = self._config.replies
+        if reason in FAILURES:
+            return replace(event, text=replies.failed)
+        if not self._config.business_hours.open_at(event.at):
+            return replace(event, text=replies.closed)
+        return replace(event, text=replies.asked if reason == "asked" else replies.unknown)
+
+    def _give_up(self, turn: Turn, message: UserMessage, engine: Engine, error: Exception) -> None:
+        """What happened before the failure stays: it was said or done. The customer is told and a person takes over."""
+        reason = "action_failed" if isinstance(error, ActionFailed) else "failed"
+        self._metrics.errors.labels("action_server" if reason == "action_failed" else "turn").inc()
+        log.error("the turn failed", reason=reason, error=str(error), exc_info=error)
+        if not any(isinstance(event, UserSaid) for event in turn.new_events):
+            turn.add(_user_said(message, engine.id))
+        if turn.conversation.mode == "bot":
+            # In our own words: rendering the domain's response may be what failed.
+            said = BotSaid(text=self._config.replies.failed, source="system")
+            self._add(turn, message, engine, [said, HandedOff(reason=reason)])
+
+    def _limits(self, engine: Engine) -> Limits:
+        at = engine.thresholds
+        return Limits(
+            answer=at.answer,
+            passage=at.passage,
+            intent=at.intent,
+            in_scope=at.in_scope,
+            clarify_margin=self._config.limits.clarify_margin,
+        )
+
+    def _check(self, message: UserMessage) -> None:
+        most = self._config.limits.message_chars
+        if len(message.text) > most:
+            raise BadInput(f"the message has {len(message.text)} characters, at most {most} are read; send it in parts")
+        if not message.text.strip():
+            raise BadInput("the message is empty; send some text")
+        for name, value in (("conversation id", message.conversation_id), ("message id", message.id)):
+            if not 0 < len(value) <= MAX_ID or not value.isprintable():
+                raise BadInput(f"the {name} {value[:40]!r} does not do; give 1 to {MAX_ID} printable characters")
+
+    def _count(self, channel: str, added: Sequence[Event]) -> None:
+        handed_off = [event for event in added if isinstance(event, HandedOff)]
+        for event in handed_off:
+            self._metrics.handoffs.labels(event.reason).inc()
+        outcome = "handed_off" if handed_off else "answered" if _said(added) else "silent"
+        self._metrics.messages.labels(channel, outcome).inc()
+
+
+def _understand(engine: Engine, text: str, context: tuple[str, ...]) -> tuple[Understanding, Candidates]:
+    heard = engine.understand(text, context=context)
+    return heard, Candidates(tuple(engine.answer(heard)), tuple(engine.search(heard)))
+
+
+def _heard(message: UserMessage, heard: Understanding, bundle: str) -> UserSaid:
+    entities = tuple(
+        {"entity": e.name, "value": e.value, "start": e.start, "end": e.end, "confidence": e.confidence}
+        for e in heard.entities
+    )
+    intent = heard.intent
+    return _user_said(
+        message,
+        bundle,
+        intent=intent.name if intent else None,
+        confidence=intent.confidence if intent else 0.0,
+        ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
+        in_scope=heard.in_scope,
+        entities=entities,
+    )
+
+
+def _user_said(message: UserMessage, bundle: str, **understood: Any) -> UserSaid:
+    return UserSaid(
+        text=message.text,
+        message_id=message.id,
+        channel=message.channel,
+        metadata=message.metadata,
+        bundle=bundle,
+        **understood,
+    )
+
+
+def _buttons(options: Sequence[tuple[str, str]], candidates: Candidates) -> tuple[dict[str, Any], ...]:
+    """A button that stands for a mined answer names it, so that `decide` finds it when it is pressed."""
+    answers = {hit.requests[0].text: hit.answer for hit in reversed(candidates.answers) if hit.requests}
+    return tuple(
+        {"title": title, "payload": payload, **({"answer": answers[payload]} if payload in answers else {})}
+        for title, payload in options
+    )
+
+
+def _citations(passages: Sequence[Passage]) -> tuple[dict[str, Any], ...]:
+    """One an article, in order of first use."""
+    return tuple({passage.article: {"title": passage.title, "url": passage.url} for passage in passages}.values())
+
+
+def _said(events: Sequence[Event]) -> tuple[BotSaid, ...]:
+    return tuple(event for event in events if isinstance(event, BotSaid))
