@@ -110,10 +110,12 @@ def _named(
     block: Block, key: str, into: dict[str, Any], read: Callable[[str, Any, Place, Problems], Any], problems: Problems
 ) -> None:
     section = block.get(key)
-    if section is not None and not isinstance(section, Block):
+    if section is None:
+        return
+    if not isinstance(section, Block):
         problems.error(block.at(key), f"`{key}` must be a mapping of names, found {type(section).__name__}")
         return
-    for name, value in (section or {}).items():
+    for name, value in section.items():
         place = section.at(name)
         if name in into and key != "responses":
             problems.error(place, f"{name!r} is defined twice under `{key}`; keep one of them")

@@ -74,13 +74,14 @@ def _triggers(conversation: Conversation) -> Iterator[UserSaid]:
 
 
 def _parse_data(said: UserSaid) -> dict[str, Any]:
+    intent = {"name": said.intent, "confidence": said.confidence}
     return {
-        "intent": {"name": said.intent, "confidence": said.confidence},
+        "intent": intent,
         "entities": [{"confidence_entity": entity.get("confidence", 1.0), **entity} for entity in said.entities],
         "text": said.text,
         "message_id": said.message_id,
         "metadata": said.metadata,
-        "intent_ranking": list(said.ranking),
+        "intent_ranking": list(said.ranking) or [intent],
     }
 
 

@@ -1,0 +1,158 @@
+"""A desk without the engine: the real domain files, policy, actions and a real rasa-sdk server; tests say what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.action_server import ActionFailed, ActionServer
+from bot.actions import hand_off, run
+from bot.conversation import Conversation, fold
+from bot.domain import Domain, load_domain
+from bot.events import BotSaid, Event, UserSaid
+from bot.payload import parse_payload
+from bot.policy import decide
+from bot.respond import respond
+from bot.session import open_session
+from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+
+TESTS = Path(__file__).parents[2]
+RASA = Path(os.environ.get("DESKHAND_SHARED", TESTS.parents[1] / "shared")) / "rasa"
+
+
+class Desk:
+    """One conversation, turn by turn, the way `Manager.handle` does it."""
+
+    def __init__(self, domain: Domain, server: ActionServer | None = None, *, limits: Limits = Limits(), id: str = "c1"):
+        self.domain = domain
+        self.server = server
+        self.limits = limits
+        self.conversation = Conversation(id)
+        self.steps: list[Step] = []
+        self.runner = asyncio.Runner()
+
+    def say(self, text: str, *, candidates: Candidates = Candidates(), at: float | None = None, **heard: Any) -> list[dict[str, Any]]:
+        """The replies to one message; without `intent` the text must be a payload or means nothing."""
+        payload = parse_payload(text)
+        if payload and "intent" not in heard:
+            heard = {"intent": payload[0], "entities": payload[1], "confidence": 1.0, **heard}
+        elif "intent" in heard:
+            heard = {"confidence": 0.95, **heard}
+        times = {} if at is None else {"at": at}
+        before = len(self.conversation.events)
+        self.add(*open_session(self.conversation, self.domain, channel="test", at=at))
+        number = sum(isinstance(event, UserSaid) for event in self.conversation.events)
+        self.add(UserSaid(text=text, message_id=f"m{number}", channel="test", **heard, **times))
+        self.runner.run(self._act(candidates))
+        return respond(self.conversation.events[before:], self.conversation.id)
+
+    def texts(self, text: str, **heard: Any) -> list[str]:
+        return [reply.get("text", next(iter(reply))) for reply in self.say(text, **heard)]
+
+    def add(self, *events: Event) -> None:
+        self.conversation = self.conversation.apply(*events)
+
+    def names(self) -> list[str]:
+        return [step.name for step in self.steps if isinstance(step, RunAction)]
+
+    async def _act(self, candidates: Candidates) -> None:
+        self.steps = []
+        for _ in range(12):
+            step = decide(self.conversation, self.domain, candidates, self.limits)
+            self.steps.append(step)
+            if isinstance(step, Wait):
+                return
+            self.add(*await self._perform(step))
+        raise AssertionError(f"no end of the turn: {self.steps}")
+
+    async def _perform(self, step: Step) -> Sequence[Event]:
+        match step:
+            case RunAction():
+                try:
+                    return await run(step.name, self.conversation, self.domain, self.server, policy=step.policy)
+                except ActionFailed:
+                    return hand_off("action_failed", self.conversation, self.domain)
+            case Answer():
+                return [BotSaid(text=step.text, source="answer", answer=step.hit.answer)]
+            case Cite():
+                return [BotSaid(text=step.text, source="passage")]
+            case Clarify():
+                buttons = tuple({"title": title, "payload": payload} for title, payload in step.options)
+                return [BotSaid(text="Which do you mean?", buttons=buttons, source="clarify")]
+            case HandOff():
+                return hand_off(step.reason, self.conversation, self.domain, gap=step.gap)
+            case _:
+                raise AssertionError(step)
+
+    def close(self) -> None:
+        if self.server:
+            self.runner.run(self.server.aclose())
+        self.runner.close()
+        # Whatever happened, the log folds to the state that the turns led to.
+        assert fold(self.conversation.id, self.conversation.events) == self.conversation
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Iterator[str]:
+    """The address of a real rasa-sdk server with the actions of tests/actions_pkg."""
+    pytest.importorskip("rasa_sdk")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions_pkg", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _until_ready(process, f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}/webhook"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"the action server ended with {process.wait(0.1)}; run it by hand to see why")
+    raise AssertionError("the action server does not start")
+
+
+@pytest.fixture(scope="session")
+def shop() -> Domain:
+    return load_domain(TESTS / "conversations" / "desk")
+
+
+@pytest.fixture
+def desk(shop: Domain, sdk: str) -> Iterator[Desk]:
+    made = Desk(shop, ActionServer(sdk, timeout=5))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def new_desk() -> Iterator[Any]:
+    """`new_desk(domain, server)`: a desk that is closed after the test."""
+    made: list[Desk] = []
+
+    def make(*args: Any, **kwargs: Any) -> Desk:
+        made.append(Desk(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
