@@ -67,10 +67,11 @@ def layout(path: Path, options: Options) -> Layout:
     )
 
 
-def _authors(rows: Iterator[list[str]], indexes: Mapping[str, int]) -> set[tuple[str, str]]:
-    """Each (conversation, author) pair of the table, the header left out."""
+def _authors(rows: Iterator[list[str]], indexes: Mapping[str, int]) -> dict[tuple[str, str], None]:
+    """Each (conversation, author) pair of the table once, in its order; the header left out."""
     next(rows)
-    return {(row[indexes["conversation"]], row[indexes["by"]].strip()) for row in rows if row[indexes["by"]].strip()}
+    pairs = ((row[indexes["conversation"]].strip(), row[indexes["by"]].strip()) for row in rows)
+    return dict.fromkeys(pair for pair in pairs if pair[1])
 
 
 def read(path: Path, options: Options, known: Layout | None = None) -> Iterator[Transcript | Rejected]:
