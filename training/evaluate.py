@@ -7,8 +7,8 @@ the engine has spoken.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,9 @@ from bot.transcript import Transcript
 from retrieval.errors import BadInput
 from retrieval.types import AnswerHit, Understanding
 from training import metrics
+from training.acts import Acts
+from training.answers import replies
+from training.mine import assign
 from training.pairs import Pair, pairs
 from training.rows import IntentRow, Question, TurnRow
 from training.scores import Case, Scores
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-Assign = Callable[[Sequence[str]], Sequence[str | None]]
 
 CANDIDATES = 10
 
@@ -109,46 +111,26 @@ def evaluate_knowledge(
     }
 
 
-def answer_actions(sources: Mapping[str, Iterable[tuple[str, int]]], training: Iterable[Transcript]) -> dict[str, str]:
-    """answer id -> the action that most of the agent turns carry which it was mined from; ties by name.
-
-    `sources` names those turns as (conversation, position). An answer whose turns carry no action is absent.
-    """
-    wanted = {key for turns in sources.values() for key in turns}
-    actions = {
-        (transcript.id, position): turn.action
-        for transcript in training
-        for position, turn in enumerate(transcript.turns)
-        if turn.action and (transcript.id, position) in wanted
-    }
-    found = {}
-    for answer, turns in sources.items():
-        counts = Counter(actions[key] for key in turns if key in actions)
-        if counts:
-            found[answer] = min(counts, key=lambda action: (-counts[action], action))
-    return found
-
-
 def evaluate_replay(
     engine: Engine,
     transcripts: Iterable[Transcript],
     *,
-    actions: Mapping[str, str],
-    assign: Assign,
+    training: Iterable[Transcript] = (),
     error_budget: float,
     progress: Progress | None = None,
 ) -> Scores:
     """Run the customer turns that an agent answered through the engine, and judge what it would have said.
 
-    With `action` labels in the transcripts an answer is right when `actions` gives it the label of the agent's turn;
-    turns without one are left out. Without labels it is right when `assign(replies)` puts the agent's reply into its
-    group; conversations that were not resolved are left out, because what was said there need not be right.
+    With `action` labels in `transcripts` an answer is right when the agent turns of `training` that it was mined from
+    most often carry the label of the agent's next turn; turns without a label are left out. Without labels it is right
+    when the agent's reply falls into its group; conversations that were not resolved are left out, because what was
+    said there need not be right.
     """
-    asked = [(pair, t.outcome.resolved) for t in transcripts for pair in pairs(t)]
+    asked = [(pair, transcript.outcome.resolved) for transcript in transcripts for pair in pairs(transcript)]
     labelled = any(pair.actions[0] for pair, _ in asked)
     kept = [pair for pair, resolved in asked if (pair.actions[0] if labelled else resolved is not False)]
-    golds = [pair.actions[0] for pair in kept] if labelled else list(assign([pair.replies[0] for pair in kept]))
-    label_of: Callable[[str], str | None] = actions.get if labelled else lambda answer: answer
+    golds = [pair.actions[0] for pair in kept] if labelled else _groups(engine, kept)
+    label_of = answer_actions(engine, training).get if labelled else str
     cases, took = [], []
     for pair, gold in _counted(list(zip(kept, golds, strict=True)), len(kept), progress):
         start = time.perf_counter()
@@ -168,9 +150,36 @@ def evaluate_replay(
     )
 
 
+def answer_actions(engine: Engine, training: Iterable[Transcript]) -> dict[str, str]:
+    """answer id -> the action that most of the agent turns carry which it was mined from; ties by name.
+
+    An answer whose turns carry no action is absent.
+    """
+    owners = {(row["answer"], conversation, turn) for row in engine.table for conversation, turn in row["turns"]}
+    wanted = {(conversation, turn) for _, conversation, turn in owners}
+    actions = {
+        (transcript.id, position): turn.action
+        for transcript in training
+        for position, turn in enumerate(transcript.turns)
+        if turn.action and (transcript.id, position) in wanted
+    }
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for answer, conversation, turn in owners:
+        if action := actions.get((conversation, turn)):
+            counts[answer][action] += 1
+    return {answer: min(own, key=lambda action: (-own[action], action)) for answer, own in counts.items()}
+
+
+def _groups(engine: Engine, asked: Sequence[Pair]) -> list[str | None]:
+    """The answer that each reply amounts to, read from replies as mining reads them."""
+    said = replies(asked, Acts(engine.encode)) if asked else []
+    return assign([reply.text for reply in said], engine)
+
+
 def would_send(hits: Sequence[AnswerHit], threshold: float) -> AnswerHit | None:
-    """The answer that the bot sends by itself: the first that it may serve and is sure enough of; None hands over."""
-    return next((hit for hit in hits if hit.servable and hit.p_correct >= threshold), None)
+    """The answer that the bot sends by itself: the first, if it may be sent and is sure enough; None hands over."""
+    best = next(iter(hits), None)
+    return best if best and best.servable and best.p_correct >= threshold else None
 
 
 def _case(
@@ -186,7 +195,7 @@ def _case(
         conversation=pair.conversation,
         turn=pair.turn,
         text=pair.text,
-        reply=pair.replies[0],
+        reply=" ".join(pair.replies),
         gold=gold,
         intent=heard.intent.name if heard.intent else "unknown",
         rank=next((rank for rank, hit in enumerate(hits, 1) if hit.answer in right), None),
