@@ -4,49 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from retrieval.engine import Engine
-
 from bot.transcript import Transcript
 from retrieval.bundle import Bundles
+from retrieval.engine import Engine
 from retrieval.errors import BadInput
-from training.evaluate import Progress, answer_actions, evaluate_replay
+from training.evaluate import Progress, evaluate_replay
 from training.gate import GateConfig, Verdict, decide
-from training.mine import assign
 from training.scores import Scores
+from training.split import by_time
 
 LOG = "PROMOTIONS.jsonl"
 
 
-def replay(
-    bundle: Path,
-    test: Sequence[Transcript],
-    *,
-    training: Iterable[Transcript] = (),
-    error_budget: float,
-    progress: Progress | None = None,
-) -> Scores:
-    """Replay `test` through the bundle in a directory. `training` is needed only where `action` labels decide."""
-    engine = Engine.load(bundle)
-    return evaluate_replay(
-        engine,
-        test,
-        actions=answer_actions(sources(bundle), training),
-        assign=lambda replies: assign(replies, engine),
-        error_budget=error_budget,
-        progress=progress,
-    )
-
-
-def sources(bundle: Path) -> Mapping[str, list[tuple[str, int]]]:
-    """answer id -> the agent turns that it was mined from, as (conversation, position)."""
-    lines = (bundle / "answers.jsonl").read_text("utf-8").splitlines()
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
-    return {row["answer"]: [(str(conversation), int(turn)) for conversation, turn in row["turns"]] for row in rows}
+def held_out(
+    bundles: Bundles, ids: Iterable[str], transcripts: Sequence[Transcript], *, share: float
+) -> list[Transcript]:
+    """The latest `share` of the transcripts without the conversations that one of the bundles learned from."""
+    seen = {row["conversation"] for id in ids for row in _rows(bundles.path(id) / "questions.jsonl")}
+    return [t for t in by_time(transcripts, test_share=share).test if t.id not in seen]
 
 
 def judge(
@@ -58,15 +38,17 @@ def judge(
     error_budget: float,
     config: GateConfig,
     progress: Progress | None = None,
-) -> Verdict:
-    """The gate on bundle `id` against the one in service, both replayed on the same held-out conversations."""
+) -> tuple[Scores, Verdict]:
+    """Replay `id` and the bundle in service on the same held-out conversations: the candidate's scores, the verdict."""
     learned = list(training)
 
     def scores(of: str) -> Scores:
-        return replay(bundles.path(of), test, training=learned, error_budget=error_budget, progress=progress)
+        engine = Engine.load(bundles.path(of))
+        return evaluate_replay(engine, test, training=learned, error_budget=error_budget, progress=progress)
 
     current = bundles.current()
-    return decide(scores(id), scores(current) if current and current != id else None, config)
+    candidate = scores(id)
+    return candidate, decide(candidate, scores(current) if current and current != id else None, config)
 
 
 def promote(bundles: Bundles, id: str, verdict: Verdict | None, *, forced_because: str | None = None) -> None:
@@ -94,7 +76,10 @@ def promote(bundles: Bundles, id: str, verdict: Verdict | None, *, forced_becaus
 
 def promotions(bundles: Bundles) -> list[dict[str, Any]]:
     """The record, oldest first."""
-    path = bundles.root / LOG
+    return _rows(bundles.root / LOG)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]
