@@ -7,8 +7,8 @@ the engine has spoken.
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,6 @@ from retrieval.types import AnswerHit, Understanding
 from training import metrics
 from training.acts import Acts
 from training.answers import replies
-from training.mine import assign
 from training.pairs import Pair, pairs
 from training.rows import IntentRow, Question, TurnRow
 from training.scores import Case, Scores
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
+Assign = Callable[[Sequence[str]], Sequence[str | None]]
 
 CANDIDATES = 10
 
@@ -115,22 +115,23 @@ def evaluate_replay(
     engine: Engine,
     transcripts: Iterable[Transcript],
     *,
-    training: Iterable[Transcript] = (),
+    actions: Mapping[str, str],
+    assign: Assign,
     error_budget: float,
     progress: Progress | None = None,
 ) -> Scores:
     """Run the customer turns that an agent answered through the engine, and judge what it would have said.
 
-    With `action` labels in `transcripts` an answer is right when the agent turns of `training` that it was mined from
-    most often carry the label of the agent's next turn; turns without a label are left out. Without labels it is right
-    when the agent's reply falls into its group; conversations that were not resolved are left out, because what was
-    said there need not be right.
+    With `action` labels in `transcripts` an answer is right when `actions` (see `answer_actions`) gives it the label of
+    the agent's next turn; turns without a label are left out. Without labels it is right when `assign(replies)` puts
+    what the agent said into its group; conversations that were not resolved are left out, because what was said there
+    need not be right.
     """
     asked = [(pair, transcript.outcome.resolved) for transcript in transcripts for pair in pairs(transcript)]
     labelled = any(pair.actions[0] for pair, _ in asked)
     kept = [pair for pair, resolved in asked if (pair.actions[0] if labelled else resolved is not False)]
-    golds = [pair.actions[0] for pair in kept] if labelled else _groups(engine, kept)
-    label_of = answer_actions(engine, training).get if labelled else str
+    golds = [pair.actions[0] for pair in kept] if labelled else list(assign(_said(engine, kept)))
+    label_of: Callable[[str], str | None] = actions.get if labelled else str
     cases, took = [], []
     for pair, gold in _counted(list(zip(kept, golds, strict=True)), len(kept), progress):
         start = time.perf_counter()
@@ -150,30 +151,35 @@ def evaluate_replay(
     )
 
 
-def answer_actions(engine: Engine, training: Iterable[Transcript]) -> dict[str, str]:
+def answer_actions(
+    sources: Mapping[str, Iterable[Sequence[Any]]], training: Iterable[Transcript]
+) -> dict[str, str]:
     """answer id -> the action that most of the agent turns carry which it was mined from; ties by name.
 
-    An answer whose turns carry no action is absent.
+    `sources` names those turns as (conversation, position). An answer whose turns carry no action is absent.
     """
-    owners = {(row["answer"], conversation, turn) for row in engine.table for conversation, turn in row["turns"]}
-    wanted = {(conversation, turn) for _, conversation, turn in owners}
+    turns = {answer: [(str(conversation), int(turn)) for conversation, turn in own] for answer, own in sources.items()}
+    wanted = {key for own in turns.values() for key in own}
     actions = {
         (transcript.id, position): turn.action
         for transcript in training
         for position, turn in enumerate(transcript.turns)
         if turn.action and (transcript.id, position) in wanted
     }
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for answer, conversation, turn in owners:
-        if action := actions.get((conversation, turn)):
-            counts[answer][action] += 1
-    return {answer: min(own, key=lambda action: (-own[action], action)) for answer, own in counts.items()}
+    found = {}
+    for answer, own in turns.items():
+        if counts := Counter(actions[key] for key in own if key in actions):
+            found[answer] = _commonest(counts)
+    return found
 
 
-def _groups(engine: Engine, asked: Sequence[Pair]) -> list[str | None]:
-    """The answer that each reply amounts to, read from replies as mining reads them."""
-    said = replies(asked, Acts(engine.encode)) if asked else []
-    return assign([reply.text for reply in said], engine)
+def _commonest(counts: Counter[str]) -> str:
+    return min(counts, key=lambda name: (-counts[name], name))
+
+
+def _said(engine: Engine, asked: Sequence[Pair]) -> list[str]:
+    """What the agents said, read as mining reads it: the first turn with content, without greeting and sign-off."""
+    return [reply.text for reply in replies(asked, Acts(engine.encode))] if asked else []
 
 
 def would_send(hits: Sequence[AnswerHit], threshold: float) -> AnswerHit | None:

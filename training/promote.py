@@ -13,8 +13,9 @@ from bot.transcript import Transcript
 from retrieval.bundle import Bundles
 from retrieval.engine import Engine
 from retrieval.errors import BadInput
-from training.evaluate import Progress, evaluate_replay
+from training.evaluate import Progress, answer_actions, evaluate_replay
 from training.gate import GateConfig, Verdict, decide
+from training.mine import assign
 from training.scores import Scores
 from training.split import by_time
 
@@ -27,6 +28,26 @@ def held_out(
     """The latest `share` of the transcripts without the conversations that one of the bundles learned from."""
     seen = {row["conversation"] for id in ids for row in _rows(bundles.path(id) / "questions.jsonl")}
     return [t for t in by_time(transcripts, test_share=share).test if t.id not in seen]
+
+
+def replay(
+    bundle: Path,
+    test: Sequence[Transcript],
+    *,
+    training: Iterable[Transcript] = (),
+    error_budget: float,
+    progress: Progress | None = None,
+) -> Scores:
+    """Replay `test` through the bundle in a directory. `training` is needed only where `action` labels decide."""
+    engine = Engine.load(bundle)
+    return evaluate_replay(
+        engine,
+        test,
+        actions=answer_actions({row["answer"]: row["turns"] for row in engine.table}, training),
+        assign=lambda replies: assign(replies, engine),
+        error_budget=error_budget,
+        progress=progress,
+    )
 
 
 def judge(
@@ -43,8 +64,7 @@ def judge(
     learned = list(training)
 
     def scores(of: str) -> Scores:
-        engine = Engine.load(bundles.path(of))
-        return evaluate_replay(engine, test, training=learned, error_budget=error_budget, progress=progress)
+        return replay(bundles.path(of), test, training=learned, error_budget=error_budget, progress=progress)
 
     current = bundles.current()
     candidate = scores(id)
