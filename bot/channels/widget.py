@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse
@@ -28,7 +29,10 @@ from bot.widget.tokens import Session, Tokens
 from bot.widget.view import feed
 from retrieval.errors import BadInput, DeskhandError, NotAllowed, NotFound, Unavailable
 
+log = structlog.get_logger()
+
 ASK_PERSON = "/talk_to_person"
+DOWN = "our desk cannot answer just now; please try again in a moment"
 HELLO_S = 10.0
 EXPIRED, UNREADABLE, TOO_BIG, GONE = 4401, 1007, 1009, 1011
 
@@ -106,9 +110,14 @@ class Channel:
         text = ASK_PERSON if isinstance(said, Asked) else said.text
         await self.door.count_message(session)
         metadata = {"title": said.title} if said.title else {}
-        await self.manager.handle(
-            UserMessage(session.conversation, text, id=said.id, channel="widget", metadata=metadata)
-        )
+        message = UserMessage(session.conversation, text, id=said.id, channel="widget", metadata=metadata)
+        try:
+            await self.manager.handle(message)
+        except DeskhandError as error:
+            if error.status < 500:
+                raise
+            log.error("a widget message was not handled", conversation=session.conversation, error=str(error))
+            raise Unavailable(DOWN) from error  # paths and addresses are for the log, not for customers
 
     async def rate(self, session: Session, rating: Rating) -> None:
         async with self.store.turn(session.conversation) as turn:

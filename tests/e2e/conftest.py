@@ -1,0 +1,195 @@
+"""A real desk in a process of its own, and a real browser that visits its demo page."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).parents[2]
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+OPERATOR = "an operator's token for the tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+class Desk:
+    """The server of `desk.py` in a process of its own; its data outlives a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._log = (folder / "desk.log").open("ab")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    operator = {"authorization": f"Bearer {OPERATOR}"}
+
+    def start(self) -> None:
+        env = {**os.environ, "DESKHAND_DATA_DIR": str(self._folder), "DESKHAND_OPERATOR_TOKEN": OPERATOR}
+        command = [sys.executable, str(Path(__file__).with_name("desk.py")), str(self.port)]
+        self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=self._log, stderr=self._log)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"{self.url}/demo").raise_for_status()
+                return
+            except httpx.HTTPError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self._folder / "desk.log").read_text()) from None
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(20)
+
+    def close(self) -> None:
+        self.stop()
+        self._log.close()
+
+    def as_person(self, conversation: str, action: str, **body: str) -> None:
+        """join | messages | release | close, as the operators' API has it."""
+        answer = httpx.post(
+            f"{self.url}/api/v1/conversations/{conversation}/{action}",
+            json=body,
+            headers=self.operator,
+        )
+        assert answer.is_success, answer.text
+
+
+@dataclass
+class Visitor:
+    """A browser tab with the demo page, and what went wrong in it."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    def visit(self) -> Visitor:
+        self.page.goto(f"{self.url}/demo")
+        return self
+
+    def open(self) -> Visitor:
+        self.visit().launcher.click()
+        self.greeting.wait_for()
+        return self
+
+    def say(self, text: str) -> None:
+        self.composer.fill(text)
+        self.page.keyboard.press("Enter")
+
+    @property
+    def launcher(self) -> Locator:
+        return self.page.locator(".launcher")
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    @property
+    def composer(self) -> Locator:
+        return self.page.get_by_role("textbox")
+
+    @property
+    def log(self) -> Locator:
+        return self.page.get_by_role("log")
+
+    @property
+    def greeting(self) -> Locator:
+        return self.log.get_by_text("automated assistant").first
+
+    def bubbles(self) -> list[str]:
+        return [text.strip() for text in self.log.locator(".bubble p").all_inner_texts()]
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        kept: dict[str, Any] = json.loads(self.page.evaluate("localStorage.getItem('deskhand:demo')"))
+        return kept
+
+    @property
+    def conversation(self) -> str:
+        return str(self.kept["conversation"])
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.start()
+    yield desk
+    desk.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}; apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitors(browser: Browser, desk: Desk) -> Iterator[Callable[..., Visitor]]:
+    """Makes a visitor in a fresh browser profile; keywords as for `Browser.new_context`. Nobody may leave with a script
+    error or a violation of the page's Content-Security-Policy."""
+    contexts: list[BrowserContext] = []
+    all_visitors: list[Visitor] = []
+
+    def arrive(*, context: BrowserContext | None = None, **options: Any) -> Visitor:
+        if context is None:
+            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+            contexts.append(context)
+            context.add_init_script(
+                "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"
+            )
+        visitor = Visitor(context.new_page(), desk.url)
+        visitor.page.set_default_timeout(10_000)
+        visitor.page.on("pageerror", lambda error: visitor.errors.append(str(error)))
+        visitor.page.on("console", lambda message: _note(visitor, message.type, message.text))
+        all_visitors.append(visitor)
+        return visitor
+
+    yield arrive
+    errors = [error for visitor in all_visitors for error in visitor.errors]
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def _note(visitor: Visitor, kind: str, text: str) -> None:
+    # A desk that is down or refuses is part of some tests, and the browser reports every failed request by itself.
+    network = text.startswith(("Failed to load resource", "WebSocket connection to"))
+    if kind in ("error", "warning") and not network:
+        visitor.errors.append(text)
+
+
+@pytest.fixture
+def visitor(visitors: Callable[..., Visitor]) -> Visitor:
+    return visitors()

@@ -1,0 +1,229 @@
+"""What a customer does with the widget, in a real browser against a real desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Desk, Visitor
+
+
+def test_the_first_message_says_that_it_is_a_bot(visitor: Visitor) -> None:
+    visitor.open()
+    assert "automated assistant" in visitor.bubbles()[0]
+    expect(visitor.panel.get_by_text("Automated assistant", exact=True).first).to_be_visible()
+
+
+def test_a_message_gets_its_reply_and_is_marked_as_sent(visitor: Visitor) -> None:
+    visitor.open().say("hello there")
+    expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
+    expect(visitor.log.locator(".customer")).to_have_attribute("data-state", "sent")
+    assert visitor.bubbles()[1:] == ["hello there", "Hello! How can I help?"]
+
+
+def test_a_message_shows_at_once_and_is_marked_as_on_its_way(visitor: Visitor) -> None:
+    visitor.visit().page.route_web_socket("**/widget/ws", lambda socket: None)  # accepts, and never answers
+    visitor.launcher.click()
+    visitor.greeting.wait_for()
+    visitor.say("hello there")
+    expect(visitor.log.get_by_text("Sending…")).to_be_visible()
+
+
+def test_a_quick_reply_shows_its_title_and_sends_its_payload(visitor: Visitor) -> None:
+    visitor.open().say("how do I return something")
+    visitor.log.get_by_role("button", name="Start a return").click()
+    expect(visitor.log.get_by_text("What is the order number?")).to_be_visible()
+    assert "Start a return" in visitor.bubbles()
+    assert not any(text.startswith("/") for text in visitor.bubbles())
+    expect(visitor.log.get_by_role("group", name="Suggested replies")).to_have_count(0)
+
+
+def test_sources_are_links_that_open_elsewhere(visitor: Visitor) -> None:
+    visitor.open().say("the zip of my jacket is broken")
+    source = visitor.log.get_by_role("list", name="Sources").get_by_role("link", name="Repairs")
+    expect(source).to_have_attribute("href", "https://shop.example/repair")
+    expect(source).to_have_attribute("target", "_blank")
+    expect(source).to_have_attribute("rel", "noopener noreferrer nofollow")
+
+
+def test_markup_stays_text_and_only_addresses_become_links(visitor: Visitor) -> None:
+    text = "<img src=x onerror=alert(1)> (https://shop.example/a?b=1). Or javascript:alert(1), or me@shop.example!"
+    visitor.open().say(text)
+    said = visitor.log.locator(".customer")
+    expect(said.locator("p")).to_have_text(text)
+    links = said.get_by_role("link")
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "https://shop.example/a?b=1",
+        "mailto:me@shop.example",
+    ]
+    assert visitor.log.locator("img").count() == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        " java\nscript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "blob:x",
+        "http://",
+        "",
+    ],
+)
+def test_an_address_that_is_no_web_or_mail_address_is_no_link(visitor: Visitor, address: str) -> None:
+    safe = """async address => {
+        const file = performance.getEntriesByType("resource").find(entry => entry.name.endsWith("/dom.js"));
+        return (await import(file.name)).safeUrl(address);
+    }"""
+    visitor.open()
+    assert visitor.page.evaluate(safe, address) is None
+    assert visitor.page.evaluate(safe, "https://shop.example/x") == "https://shop.example/x"
+
+
+def test_talking_to_a_person_is_one_tap_away_and_shows_who_came(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().page.get_by_role("button", name="Talk to a person").click()
+    expect(visitor.panel.get_by_text("Waiting for a person", exact=True)).to_be_visible()
+    desk.as_person(visitor.conversation, "join", person="Maya Lindqvist")
+    expect(visitor.log.get_by_text("Maya Lindqvist joined the conversation")).to_be_visible()
+    desk.as_person(visitor.conversation, "messages", person="Maya Lindqvist", text="Hi, Maya here.")
+    expect(visitor.log.get_by_text("Hi, Maya here.")).to_be_visible()
+    visitor.say("my zip broke")
+    expect(visitor.log.locator(".customer").last).to_have_attribute("data-state", "sent")
+    assert visitor.bubbles()[-2:] == ["Hi, Maya here.", "my zip broke"]
+    desk.as_person(visitor.conversation, "release")
+    expect(visitor.panel.get_by_role("button", name="Talk to a person")).to_be_enabled()
+
+
+def test_a_rating_is_kept_over_a_reload(visitor: Visitor) -> None:
+    visitor.open().say("how long is the guarantee")
+    visitor.log.get_by_role("button", name="Helpful", exact=True).click()
+    expect(visitor.page.get_by_text("Thank you for telling us")).to_be_attached()
+    visitor.visit()
+    expect(visitor.log.get_by_role("button", name="Helpful", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(visitor.log.get_by_role("button", name="Not helpful")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_reload_brings_everything_back_once(visitor: Visitor) -> None:
+    visitor.open().say("hello there")
+    visitor.log.get_by_text("Hello! How can I help?").wait_for()
+    before = visitor.bubbles()
+    visitor.visit()
+    expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
+    assert visitor.bubbles() == before
+
+
+def test_two_tabs_of_one_visitor_show_the_same_conversation(visitors: Callable[..., Visitor]) -> None:
+    first = visitors()
+    first.open().say("hello there")
+    first.log.get_by_text("Hello! How can I help?").wait_for()
+    second = visitors(context=first.page.context).visit()
+    second.say("how long is the guarantee")
+    expect(first.log.get_by_text("ten years")).to_be_visible()
+    assert first.bubbles() == second.bubbles()
+
+
+def test_what_comes_while_the_panel_is_closed_is_counted_on_the_launcher(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().page.get_by_role("button", name="Talk to a person").click()
+    visitor.log.get_by_text("Waiting for a person to join").wait_for()
+    visitor.page.keyboard.press("Escape")
+    desk.as_person(visitor.conversation, "join", person="Maya")
+    desk.as_person(visitor.conversation, "messages", person="Maya", text="Hi, are you there?")
+    expect(visitor.page.get_by_role("button", name="Open chat, 1 unread")).to_be_visible()
+    visitor.launcher.click()
+    visitor.page.keyboard.press("Escape")
+    expect(visitor.page.get_by_role("button", name="Open chat", exact=True)).to_be_visible()
+
+
+def test_a_restart_of_the_desk_loses_and_doubles_nothing(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().say("hello there")
+    visitor.log.get_by_text("Hello! How can I help?").wait_for()
+    desk.stop()
+    try:
+        expect(visitor.page.get_by_text("Connection lost. Reconnecting…")).to_be_visible()
+        visitor.say("how long is the guarantee")
+        expect(visitor.log.locator(".customer").last).not_to_have_attribute("data-state", "sent")
+    finally:
+        desk.start()
+    expect(visitor.log.get_by_text("ten years")).to_be_visible(timeout=20_000)
+    expect(visitor.page.get_by_text("Connection lost. Reconnecting…")).to_be_hidden()
+    said = visitor.bubbles()[1:]
+    assert [said[0], said[1], said[2]] == ["hello there", "Hello! How can I help?", "how long is the guarantee"]
+    assert len(said) == 4
+    visitor.visit().log.get_by_text("ten years").wait_for()
+    assert visitor.bubbles()[1:] == said
+
+
+def test_a_message_that_was_never_acknowledged_is_sent_after_a_reload(visitor: Visitor, desk: Desk) -> None:
+    visitor.open()
+    desk.stop()
+    try:
+        visitor.say("hello there")
+        expect(visitor.log.locator(".customer")).to_be_visible()
+        assert [item["text"] for item in visitor.kept["outbox"]] == ["hello there"]
+    finally:
+        desk.start()
+    visitor.visit()
+    expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
+    assert visitor.bubbles().count("hello there") == 1
+    assert visitor.kept["outbox"] == []
+
+
+@pytest.mark.parametrize("how", ["refused", "not there"])
+def test_server_sent_events_and_post_take_over_when_websockets_are_blocked(
+    visitor: Visitor, desk: Desk, how: str
+) -> None:
+    if how == "refused":
+        visitor.page.route_web_socket("**/widget/ws", lambda socket: socket.close(code=1011))
+    else:
+        visitor.page.add_init_script("delete window.WebSocket")
+    posts: list[str] = []
+    visitor.page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    visitor.open().say("hello there")
+    expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
+    assert any(url.endswith("/widget/messages") for url in posts)
+    visitor.page.get_by_role("button", name="Talk to a person").click()
+    desk_sees = visitor.log.get_by_text("Waiting for a person to join")
+    expect(desk_sees).to_be_visible()
+    desk.as_person(visitor.conversation, "join", person="Maya")
+    expect(visitor.log.get_by_text("Maya joined the conversation")).to_be_visible()
+
+
+def test_a_message_that_is_too_long_is_held_back_with_the_reason(visitor: Visitor) -> None:
+    visitor.open().composer.fill("x" * 4001)
+    expect(visitor.page.get_by_role("alert").get_by_text("1 characters too many: the limit is 4000")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Send")).to_be_disabled()
+    visitor.composer.fill("hello there")
+    expect(visitor.page.get_by_role("button", name="Send")).to_be_enabled()
+
+
+def test_a_message_that_the_desk_refuses_says_why_and_can_be_tried_again(visitor: Visitor) -> None:
+    refusals = ["the desk is being painted"]
+
+    def refuse(route: Any) -> None:
+        if refusals:
+            route.fulfill(status=422, json={"detail": refusals.pop()})
+        else:
+            route.continue_()
+
+    visitor.page.add_init_script("delete window.WebSocket")
+    visitor.page.route("**/widget/messages", refuse)
+    visitor.open().say("hello there")
+    expect(visitor.log.get_by_text("Not sent. the desk is being painted")).to_be_visible()
+    visitor.log.get_by_role("button", name="Try again").click()
+    expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
+    assert visitor.bubbles().count("hello there") == 1
+
+
+def test_an_unknown_site_key_says_so_in_the_panel(visitor: Visitor) -> None:
+    visitor.page.route(
+        "**/demo",
+        lambda route: route.fulfill(response=(got := route.fetch()), body=got.text().replace('key="demo"', 'key="x"')),
+    )
+    visitor.visit().launcher.click()
+    expect(visitor.page.get_by_role("alert").get_by_text("no site has the key 'x'")).to_be_visible()
