@@ -120,15 +120,14 @@ class Chat:
     # phrases of the customer and of the agent
 
     def _request(self, kind: Kind) -> str:
-        late = not kind.ask or (self.week >= 7 and self.rng.random() < 0.75)
-        return self.fill(self.deck.draw(kind.late if late else kind.ask, self.rng))
+        return self.fill(self.deck.draw(kind.asked_in(self.week, self.rng), self.rng))
 
-    def _dressed(self, text: str) -> str:
+    def _dressed(self, kind: Kind, text: str) -> str:
         """The request as it arrives: with a greeting, a name, a story around it, contact details."""
         rng = self.rng
-        long = rng.random() < (0.35 if self.channel == "email" else 0.07)
+        long = rng.random() < (0.25 if self.channel == "email" else 0.05)
         parts = [self.talk("story_before") if long else "", text, self.talk("story_after") if long else ""]
-        if rng.random() < 0.3 and "FW-" not in text:
+        if rng.random() < (0.35 if kind.needs_order else 0.08) and "FW-" not in text:
             parts.insert(2, self.talk("mention_order"))
         self.knows_order = any("FW" in part for part in parts)
         if not self.turns and rng.random() < 0.5:
@@ -169,7 +168,7 @@ class Chat:
             return self._off_topic()
         if draw < 0.07:
             return self._foreign()
-        if rng.random() < 0.14:
+        if self.channel != "email" and rng.random() < 0.18:
             self._small_greeting()
         if draw < 0.13:
             self._complaint()
@@ -208,7 +207,7 @@ class Chat:
     def _one_request(self, kind: Kind, lead: str = "") -> bool:
         """A request up to its answer; False when the customer left in between."""
         rng, answer = self.rng, kind.answer(self.week)
-        self.ask(f"{lead} {self._dressed(self._request(kind))}", kind.name, answer)
+        self.ask(f"{lead} {self._dressed(kind, self._request(kind))}", kind.name, answer)
         if rng.random() < 0.02:
             return False
         if kind.needs_order and not self.knows_order and rng.random() < 0.75:
@@ -227,19 +226,33 @@ class Chat:
 
     def _answer(self, kind: Kind, answer: str) -> None:
         rng = self.rng
+        if rng.random() < 0.012:
+            return self._misread(kind, answer)
         outdated = kind.changed_in and self.week >= kind.changed_in
         wrong = kind.say if outdated else kind.wrong
-        if wrong and rng.random() < (0.12 if outdated else 0.1):
+        if wrong and rng.random() < (0.12 if outdated else 0.06):
             self.replies(self._signed(self._wording(wrong)), kind.name, answer, wrong=True)
             if rng.random() < 0.3:
-                corrected = f"{self._agent_line('correct')} {self._wording(kind.wordings(self.week))}"
-                self.replies(corrected, kind.name, answer)
-            return
+                self._correct(kind, answer)
+            return None
         self.replies(self._signed(self._wording(kind.wordings(self.week))), kind.name, answer)
+        return None
+
+    def _misread(self, kind: Kind, answer: str) -> None:
+        """The agent answers a question that nobody asked."""
+        others = [k for k in self.shop.kinds.values() if k.name != kind.name and k.since == 1]
+        other = self.rng.choice(others)
+        self.replies(self._signed(self._wording(other.wordings(self.week))), kind.name, answer, wrong=True)
+        if self.rng.random() < 0.7:
+            self.says(self.talk("not_that"))
+            self._correct(kind, answer)
+
+    def _correct(self, kind: Kind, answer: str) -> None:
+        self.replies(f"{self._agent_line('correct')} {self._wording(kind.wordings(self.week))}", kind.name, answer)
 
     def _two_questions(self, kind: Kind, other: Kind) -> None:
         first, second = kind.answer(self.week), other.answer(self.week)
-        text = f"{self._dressed(self._request(kind))} {self.talk('bridges')} {self._request(other)}"
+        text = f"{self._dressed(kind, self._request(kind))} {self.talk('bridges')} {self._request(other)}"
         self.ask(text, kind.name, first, also=other.name)
         if self.rng.random() < 0.5:
             self._answer(kind, first)
@@ -308,4 +321,4 @@ class Chat:
         }
 
 
-_POOLS = {"product": "products", "city": "cities", "street": "streets", "size": "sizes"}
+_POOLS = {"product": "products", "city": "cities", "street": "streets", "size": "sizes", "shoe": "shoes"}

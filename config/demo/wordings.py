@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+HELD_BACK = 4
 FOLDER = Path(__file__).with_name("material")
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -41,7 +42,7 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of request. `say`: one wording an agent, in their order; `late`: wordings kept for weeks 7-8."""
+    """One kind of request. `say`: one wording an agent, in their order; `late`: unusual ones of weeks 7-8."""
 
     name: str
     ask: tuple[str, ...]
@@ -56,6 +57,14 @@ class Kind:
     changed_in: int
     say_changed: tuple[str, ...]
     answers: tuple[str, str]
+
+    def asked_in(self, week: int, rng: Random) -> tuple[str, ...]:
+        """What customers may say: the last ordinary wordings and the unusual ones are not heard before week 7."""
+        if not self.ask:
+            return self.late
+        if week < 7:
+            return self.ask[:-HELD_BACK]
+        return rng.choices([self.late, self.ask[-HELD_BACK:], self.ask[:-HELD_BACK]], [18, 32, 50])[0]
 
     def answer(self, week: int) -> str:
         return self.answers[1] if self.changed_in and week >= self.changed_in else self.answers[0]
