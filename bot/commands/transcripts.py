@@ -92,6 +92,7 @@ def _facts(report: Report) -> dict[str, object]:
         "read": report.read,
         "new": report.new,
         "unchanged": report.unchanged,
+        "repeated": report.repeated,
         "one_sided": report.one_sided,
         "rejected": len(report.rejected),
         "quarantine": str(report.quarantine) if report.quarantine else None,
@@ -108,6 +109,8 @@ def _tell(report: Report, *, dry_run: bool) -> None:
         kind = {"\t": "tab"}.get(layout.delimiter, repr(layout.delimiter))
         typer.echo(f"  read as {layout.encoding}, separated by {kind}: {names}")
         typer.echo(f"  authors: {', '.join(f'{n} {by}' for by, n in Counter(layout.speakers.values()).items())}")
+    if report.repeated:
+        typer.echo(f"  {report.repeated} came up more than once in the file")
     if report.one_sided:
         typer.echo(f"  warning: {report.one_sided} have one side only; nothing can be learned from them")
     if report.rejected:

@@ -25,13 +25,15 @@ _RAW_CHARS = 10_000
 
 @dataclass
 class Report:
-    """What one file, or all of them together, came to. Counts are conversations, `rejected` counts rows or lines."""
+    """What became of a file. Counts are conversations: `unchanged` were in the folder already, `repeated` came up more
+    than once in the file, `one_sided` have no customer or no desk. `rejected` are rows or lines."""
 
     path: Path
     format: str
     read: int = 0
     new: int = 0
     unchanged: int = 0
+    repeated: int = 0
     one_sided: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     quarantine: Path | None = None
@@ -79,7 +81,6 @@ def _import_file(
     dry_run: bool,
 ) -> Report:
     transcripts = _unique(_items(report, options), report)
-    report.read = len(transcripts)
     report.one_sided = sum(_one_sided(transcript) for transcript in transcripts)
     redactor = redactor.knowing([*filter(None, options.agents), *(report.layout.agents if report.layout else ())])
     if report.rejected and not dry_run:
@@ -100,15 +101,15 @@ def _items(report: Report, options: Options) -> Iterator[Transcript | Rejected]:
 
 
 def _unique(items: Iterable[Transcript | Rejected], report: Report) -> list[Transcript]:
-    """The transcripts; rejections go to the report, and so does an id that stands for two conversations."""
+    """The transcripts, each id once; rejections go to the report."""
     found: dict[str, Transcript] = {}
-    for number, item in enumerate(items, 1):
+    for item in items:
         if isinstance(item, Rejected):
             report.rejected.append(item)
-        elif found.setdefault(item.id, item) != item:
-            report.rejected.append(
-                Rejected(number, f"id {item.id!r} is used for two conversations; give each its own", "")
-            )
+        else:
+            report.read += 1
+            found.setdefault(item.id, item)
+    report.repeated = report.read - len(found)
     return list(found.values())
 
 
