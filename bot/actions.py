@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.action_server import ActionFailed, ActionRefused, ActionServer
-from bot.conversation import Conversation
+from bot.conversation import EXTRACT, LISTEN, Conversation
 from bot.domain import Domain
 from bot.events import (
     ActionRan,
@@ -24,7 +24,6 @@ from bot.events import (
 from bot.form_action import custom, run_form
 from bot.forms import extract
 from bot.respond import render
-from bot.script import EXTRACT, LISTEN
 from bot.session import begin_session
 from bot.slots import REQUESTED
 from retrieval.errors import NotFound

@@ -34,6 +34,11 @@ from bot.events import (
 
 Mode = Literal["bot", "waiting", "person", "closed"]
 
+LISTEN = "action_listen"
+EXTRACT = "action_extract_slots"
+# Actions that no rule or story speaks of; what they set belongs to the message or action before them.
+SILENT = (LISTEN, EXTRACT, "action_session_start")
+
 # No rule or story looks back further than this many messages and actions.
 MARKS = 120
 
@@ -195,7 +200,8 @@ class _Fold:
                 self.followup = None
                 if name == self.loop:
                     self.loop_rejected = False
-                self.marks.append(Mark(event, self.loop, self.slots))
+                if name not in SILENT:
+                    self.marks.append(Mark(event, self.loop, self.slots))
             case ActionRejected(name=name):
                 self.rejected.append(name)
                 self.followup = None

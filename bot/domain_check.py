@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bot.conversation import LISTEN
 from bot.domain import Domain
 from bot.domain_files import read_domain
 from bot.forms import ask_names
 from bot.problems import Problems, nearest
 from bot.rules import Rule
 from bot.rules import predict as predict_rule
-from bot.script import LISTEN, Expected, Point
+from bot.script import Expected, Point
 from bot.script_file import SET, Line, Script
 from bot.slots import REQUESTED
 from bot.yaml_file import Place

@@ -19,6 +19,9 @@ from bot.yaml_file import NOWHERE, Block, Place
 if TYPE_CHECKING:
     from bot.domain import Domain
 
+GUESS = 0.3
+"""Below this confidence an intent is a guess that no mapping goes by (the threshold of Rasa's FallbackClassifier)."""
+
 
 @dataclass(frozen=True)
 class Form:
@@ -64,12 +67,12 @@ def _applies(slot: Slot, mapping: Mapping, said: UserSaid, conversation: Convers
     requested = conversation.slots.get(REQUESTED)
     if mapping.conditions and not any(c.holds(conversation.loop, requested) for c in mapping.conditions):
         return False
-    if not mapping.wants(said.intent):
+    if not mapping.wants(_intent(said)):
         return False
     form = domain.forms.get(conversation.loop or "")
     if form is None:
         return mapping.type != "from_text" or bool(mapping.conditions) or slot.name not in _all_required(domain)
-    if said.intent in form.ignored_intents and slot.name in form.required:
+    if _intent(said) in form.ignored_intents and slot.name in form.required:
         return False
     if mapping.type == "from_trigger_intent":
         return _is_activating(conversation, form)
@@ -78,6 +81,10 @@ def _applies(slot: Slot, mapping: Mapping, said: UserSaid, conversation: Convers
     if mapping.type == "from_text":
         return bool(mapping.conditions)
     return mapping.type != "from_entity" or not _shared(slot, mapping, form, domain)
+
+
+def _intent(said: UserSaid) -> str | None:
+    return said.intent if said.confidence >= GUESS else None
 
 
 def _all_required(domain: Domain) -> set[str]:
@@ -121,12 +128,16 @@ def entity_values(said: UserSaid, name: str | None, role: str | None = None, gro
 
 
 def filled_now(conversation: Conversation, form: Form) -> list[SlotSet]:
-    """The required slots that were set since the customer's message: the candidates for validation."""
+    """What was set since the customer's message of the slots the form asks for: the candidates for validation.
+
+    A slot that only the action server's `required_slots` knows is among them when it was asked for.
+    """
     found: dict[str, SlotSet] = {}
+    wanted = {*form.required, conversation.slots.get(REQUESTED)}
     for event in reversed(conversation.trail):
         if isinstance(event, UserSaid):
             break
-        if isinstance(event, SlotSet) and event.name in form.required:
+        if isinstance(event, SlotSet) and event.name in wanted:
             found.setdefault(event.name, event)
     return list(reversed(found.values()))
 

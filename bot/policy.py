@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from bot import rules, stories
-from bot.conversation import Conversation
+from bot.conversation import EXTRACT, LISTEN, Conversation
 from bot.domain import Domain
 from bot.events import BotSaid, UserSaid
 from bot.fill import fill
 from bot.forms import extract, misses
 from bot.payload import parse_payload
-from bot.script import EXTRACT, LISTEN, acted, points, sure
+from bot.script import acted, points, sure
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+from retrieval.compose import compose
 from retrieval.types import AnswerHit
 
 PERSON = frozenset({"talk_to_person", "handoff", "human_handoff"})
 BUILTIN = {"restart": "action_restart", "back": "action_back", "session_start": "action_session_start"}
 MAX_MISSES = 3
+SHORT = 2
+"""A message of so few words is small talk rather than a question that people must see."""
 
 __all__ = ["decide", "fill", "parse_payload"]
 
@@ -34,6 +38,7 @@ def decide(conversation: Conversation, domain: Domain, candidates: Candidates, l
     return (
         _builtin(conversation, said, limits)
         or _person(conversation, domain, said, limits)
+        or _question(conversation, domain, said, candidates, limits)
         or _extraction(conversation, domain)
         or _form(conversation, domain)
         or _script(conversation, domain, limits)
@@ -44,7 +49,7 @@ def decide(conversation: Conversation, domain: Domain, candidates: Candidates, l
         or _passages(said, candidates, limits)
         or _clarify(conversation, domain, said, candidates, limits)
         or _ask_again(conversation, domain)
-        or _fallback_rule(conversation, domain, limits)
+        or _rephrase(conversation, domain, said, limits)
         or HandOff("unknown", gap=True)
     )
 
@@ -67,9 +72,29 @@ def _person(conversation: Conversation, domain: Domain, said: UserSaid, limits: 
     return HandOff("asked")
 
 
+def _question(
+    conversation: Conversation, domain: Domain, said: UserSaid, candidates: Candidates, limits: Limits
+) -> Step | None:
+    """A question inside a form that somebody can answer is no answer to the form, which asks again afterwards."""
+    form = domain.forms.get(conversation.loop or "")
+    if form is None or not re.search("[?？؟]", said.text) or _under_way(conversation) or parse_payload(said.text):
+        return None
+    wanted = {one.entity for slot in form.required if slot in domain.slots for one in domain.slots[slot].mappings}
+    if any(entity.get("entity") in wanted for entity in said.entities):
+        return None
+    if said.intent in _ruled(domain) and sure(said, limits):
+        found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
+        return RunAction(found.action, "rule") if found and found.action not in (None, LISTEN, form.name) else None
+    return _answer(conversation, domain, said, candidates, limits)
+
+
+def _under_way(conversation: Conversation) -> bool:
+    return bool(conversation.actions or conversation.rejected or conversation.replied)
+
+
 def _extraction(conversation: Conversation, domain: Domain) -> Step | None:
     """Slots are filled first, once a message."""
-    if conversation.actions or conversation.rejected or conversation.replied:
+    if _under_way(conversation):
         return None
     if extract(conversation, domain) or "action_validate_slot_mappings" in domain.actions:
         return RunAction(EXTRACT, "")
@@ -107,9 +132,8 @@ def _back_to_form(conversation: Conversation) -> Step | None:
     loop = conversation.loop
     if loop is None:
         return None
-    if loop not in conversation.rejected:
-        return RunAction(loop, "rule" if acted(conversation) or conversation.replied else "form")
-    return RunAction(loop, "rule") if conversation.replied or acted(conversation) else None
+    answered = conversation.replied or acted(conversation)
+    return RunAction(loop, "form") if answered or loop not in conversation.rejected else None
 
 
 def _spoken(conversation: Conversation) -> Step | None:
@@ -173,8 +197,6 @@ def _passages(said: UserSaid, candidates: Candidates, limits: Limits) -> Step | 
     clear = tuple(passage for passage in candidates.passages if passage.p_relevant >= limits.passage)
     if not clear or parse_payload(said.text):
         return None
-    from retrieval.compose import compose
-
     composed = compose(said.text, clear)
     return Cite(composed.text, tuple(composed.passages)) if composed else None
 
@@ -219,15 +241,26 @@ def _ask_again(conversation: Conversation, domain: Domain) -> Step | None:
         return None
     if misses(conversation) >= MAX_MISSES:
         return HandOff("form_stuck", gap=True)
-    sorry = next((name for name in ("utter_ask_rephrase", "utter_default") if name in domain.responses), None)
-    return RunAction(sorry or conversation.loop, "fallback")
+    return RunAction(_sorry(domain) or conversation.loop, "fallback")
 
 
-def _fallback_rule(conversation: Conversation, domain: Domain, limits: Limits) -> Step | None:
-    """A project's own rule for `nlu_fallback` gets one chance before a person does."""
+def _rephrase(conversation: Conversation, domain: Domain, said: UserSaid, limits: Limits) -> Step | None:
+    """Before a person has to step in, one chance for the project's own `nlu_fallback` rule, or, after small talk that
+    nothing follows ("yes" to no question), to say it in other words."""
     seen = points(conversation.marks, domain, limits)
-    if acted(conversation) or not seen or any(point.policy == "fallback" for point in seen[-4:]):
+    if acted(conversation) or any(point.policy == "fallback" for point in seen[-4:]):
         return None
-    lost = [rule for rule in domain.rules if rule.points[0].said and rule.points[0].name == "nlu_fallback"]
-    following = next((rule.points[1].name for rule in lost if len(rule.points) > 1 and not rule.points[1].said), None)
+    following = _after_fallback(domain)
+    short = said.confidence >= limits.intent and len(said.text.split()) <= SHORT
+    if following is None and said.intent in domain.intents and (short or sure(said, limits)):
+        following = _sorry(domain)
     return RunAction(following, "fallback") if following else None
+
+
+def _after_fallback(domain: Domain) -> str | None:
+    lost = (rule.points for rule in domain.rules if rule.points[0].said and rule.points[0].name == "nlu_fallback")
+    return next((found[1].name for found in lost if len(found) > 1 and not found[1].said), None)
+
+
+def _sorry(domain: Domain) -> str | None:
+    return next((name for name in ("utter_ask_rephrase", "utter_default") if name in domain.responses), None)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.conversation import LISTEN
 from bot.problems import Problems
-from bot.script import LISTEN, Expected, Point
+from bot.script import Expected, Point
 from bot.script_file import SET, Script, expect, read_steps
 from bot.slots import Slot
 from bot.yaml_file import NOWHERE, Block, Place
@@ -18,7 +19,7 @@ from bot.yaml_file import NOWHERE, Block, Place
 
 @dataclass(frozen=True)
 class Rule:
-    """`start` must hold before the first point when that is an action; `opening` ties it to the start."""""
+    """`start` must hold before the first point when that is an action; `opening` ties it to the start.""" ""
 
     name: str
     points: tuple[Expected, ...]

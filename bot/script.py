@@ -10,17 +10,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bot.conversation import Conversation, Mark
+from bot.conversation import SILENT, Conversation, Mark
 from bot.events import ActionRan, UserSaid
 from bot.steps import Limits
 from bot.yaml_file import NOWHERE, Place
 
 if TYPE_CHECKING:
     from bot.domain import Domain
-
-LISTEN = "action_listen"
-EXTRACT = "action_extract_slots"
-SILENT = (LISTEN, EXTRACT, "action_session_start")
 
 Features = Mapping[str, Hashable]
 
@@ -66,12 +62,7 @@ class Expected:
 
 
 def points(marks: Sequence[Mark], domain: Domain, limits: Limits) -> list[Point]:
-    """Marks as points; actions that no story mentions by nature (listen, extract) are left out."""
-    return [
-        _point(mark, domain, limits)
-        for mark in marks
-        if not (isinstance(mark.event, ActionRan) and mark.event.name in SILENT)
-    ]
+    return [_point(mark, domain, limits) for mark in marks]
 
 
 def _point(mark: Mark, domain: Domain, limits: Limits) -> Point:

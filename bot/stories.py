@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.conversation import LISTEN
 from bot.problems import Problems
-from bot.script import LISTEN, Expected, Features, Point
+from bot.script import Expected, Features, Point
 from bot.script_file import SET, Script, expect, read_steps
 from bot.slots import Slot
 from bot.yaml_file import NOWHERE, Block, Place

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bot.conversation import Conversation
+from bot.conversation import EXTRACT, LISTEN, Conversation
 from bot.domain import Domain
 from bot.events import (
     ActionRan,
@@ -30,7 +30,6 @@ from bot.events import (
     Undone,
     UserSaid,
 )
-from bot.script import EXTRACT, LISTEN
 from retrieval.errors import BadInput
 
 POLICIES = {

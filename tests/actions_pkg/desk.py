@@ -8,7 +8,6 @@ from typing import Any
 
 from rasa_sdk import Action, FormValidationAction
 from rasa_sdk.events import (
-    ActionReverted,
     AllSlotsReset,
     BotUttered,
     ConversationPaused,
@@ -27,7 +26,9 @@ class OrderStatus(Action):
 
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[Any]:
         number = tracker.get_slot("order_number")
-        dispatcher.utter_message(text=f"Order {number} {SHIPPED[number]}.", buttons=[{"title": "Return it", "payload": "/start_return"}])
+        dispatcher.utter_message(
+            text=f"Order {number} {SHIPPED[number]}.", buttons=[{"title": "Return it", "payload": "/start_return"}]
+        )
         return []
 
 
@@ -110,14 +111,6 @@ class Silence(Action):
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[Any]:
         dispatcher.utter_message(text="I say no more.")
         return [ConversationPaused()]
-
-
-class Undo(Action):
-    def name(self) -> str:
-        return "action_undo"
-
-    def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[Any]:
-        return [ActionReverted()]
 
 
 class Echo(Action):

@@ -1,4 +1,4 @@
-"""A desk without the engine: the real domain files, policy, actions and a real rasa-sdk server; tests say what was heard."""
+"""A desk without the engine: real domain files, policy, actions and rasa-sdk server; tests say what was heard."""
 
 from __future__ import annotations
 
@@ -34,15 +34,19 @@ RASA = Path(os.environ.get("DESKHAND_SHARED", TESTS.parents[1] / "shared")) / "r
 class Desk:
     """One conversation, turn by turn, the way `Manager.handle` does it."""
 
-    def __init__(self, domain: Domain, server: ActionServer | None = None, *, limits: Limits = Limits(), id: str = "c1"):
+    def __init__(
+        self, domain: Domain, server: ActionServer | None = None, *, limits: Limits | None = None, id: str = "c1"
+    ):
         self.domain = domain
         self.server = server
-        self.limits = limits
+        self.limits = limits or Limits()
         self.conversation = Conversation(id)
         self.steps: list[Step] = []
         self.runner = asyncio.Runner()
 
-    def say(self, text: str, *, candidates: Candidates = Candidates(), at: float | None = None, **heard: Any) -> list[dict[str, Any]]:
+    def say(
+        self, text: str, *, candidates: Candidates | None = None, at: float | None = None, **heard: Any
+    ) -> list[dict[str, Any]]:
         """The replies to one message; without `intent` the text must be a payload or means nothing."""
         payload = parse_payload(text)
         if payload and "intent" not in heard:
@@ -54,7 +58,7 @@ class Desk:
         self.add(*open_session(self.conversation, self.domain, channel="test", at=at))
         number = sum(isinstance(event, UserSaid) for event in self.conversation.events)
         self.add(UserSaid(text=text, message_id=f"m{number}", channel="test", **heard, **times))
-        self.runner.run(self._act(candidates))
+        self.runner.run(self._act(candidates or Candidates()))
         return respond(self.conversation.events[before:], self.conversation.id)
 
     def texts(self, text: str, **heard: Any) -> list[str]:

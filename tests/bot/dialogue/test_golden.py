@@ -65,7 +65,7 @@ def _ours(desk: Any, turn: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 
 
 def _comparable(events: list[dict[str, Any]]) -> list[tuple[str, Any, Any]]:
-    """What both write: not when Rasa listens, featurises, or notes that a form was interrupted, nor how a session began."""
+    """What both write: not when Rasa listens, featurises or notes that a form was interrupted."""
     start = max((i for i, event in enumerate(events) if event["event"] == "user"), default=0)
     silent = ("user_featurization", "loop_interrupted", "followup")
     return [

@@ -1,0 +1,72 @@
+"""Entities that the dialogue files teach: regexes, lookups, annotated examples and synonyms. Pure.
+
+The bundle's own entities (order numbers, e-mail addresses) come from `Engine.understand`; `merged` joins the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bot.domain import Domain
+
+Found = dict[str, Any]
+
+
+class Finder:
+    """Finds the entities of a domain in a text: `{entity, value, start, end, confidence}`, longest first where they
+    overlap. Words match whole and without regard to case; patterns as they are written."""
+
+    def __init__(self, domain: Domain) -> None:
+        nlu = domain.nlu
+        words: dict[str, set[str]] = {name: set(values) for name, values in nlu.lookups.items()}
+        for entity in (entity for example in nlu.examples for entity in example.entities):
+            surface = str(entity.get("text") or entity["value"])
+            words.setdefault(str(entity["entity"]), set()).add(surface)
+        patterns = [(name, _words(values)) for name, values in words.items() if name in domain.entities]
+        for name, regexes in nlu.regexes.items():
+            if name in domain.entities:
+                patterns += [(name, re.compile(one)) for one in regexes if _valid(one)]
+        self._patterns = patterns
+        self._synonyms: Mapping[str, str] = nlu.synonyms
+
+    def find(self, text: str) -> list[Found]:
+        found = [
+            {"entity": name, "value": self._synonyms.get(match[0].casefold(), match[0]), "start": match.start(),
+             "end": match.end(), "confidence": 1.0}
+            for name, pattern in self._patterns
+            for match in pattern.finditer(text)
+            if match[0].strip()
+        ]  # fmt: skip
+        return _apart(sorted(found, key=lambda one: (one["start"] - one["end"], one["start"])))
+
+    def merged(self, heard: Iterable[Mapping[str, Any]], text: str) -> tuple[Found, ...]:
+        """What the engine heard, with synonyms put in, and what the files teach; spans may overlap under two names."""
+        known = [
+            {**one, "value": self._synonyms.get(str(one.get("value")).casefold(), one.get("value"))} for one in heard
+        ]
+        have = {(one.get("entity"), one.get("start")) for one in known}
+        return (*known, *(one for one in self.find(text) if (one["entity"], one["start"]) not in have))
+
+
+def _words(values: Iterable[str]) -> re.Pattern[str]:
+    longest_first = sorted((re.escape(value) for value in values), key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE)
+
+
+def _valid(pattern: str) -> bool:
+    """A broken pattern is reported by `deskhand check`; it finds nothing."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _apart(found: Sequence[Found]) -> list[Found]:
+    kept: list[Found] = []
+    for one in found:
+        if all(one["end"] <= other["start"] or one["start"] >= other["end"] for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda one: one["start"])
