@@ -128,7 +128,8 @@ def sessions(events: Sequence[Event], begin: int) -> Iterator[tuple[int, int]]:
 
 def to_transcript(conversation_id: str, events: Sequence[Event], *, ratings: dict[str, int]) -> Transcript:
     """Not yet redacted, with the conversation's id for the customer."""
-    turns = tuple(replace(turn, text=clean(turn.text)) for event in events if (turn := _turn(event, ratings)) is not None)
+    made = (turn for event in events if (turn := _turn(event, ratings)) is not None)
+    turns = tuple(replace(turn, text=clean(turn.text)) for turn in made)
     started = next((event for event in events if isinstance(event, SessionStarted)), None)
     said = next((event for event in events if isinstance(event, UserSaid)), None)
     closed = next((event for event in events if isinstance(event, Closed)), Closed())

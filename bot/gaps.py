@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.events import Event, GapFound
 from retrieval.types import Matrix
 
 SAME = 0.7
@@ -24,6 +25,10 @@ class Gap:
     text: str
     reason: str
     at: float
+
+
+def gaps_of(conversation_id: str, events: Sequence[Event]) -> list[Gap]:
+    return [Gap(conversation_id, e.message_id, e.text, e.reason, e.at) for e in events if isinstance(e, GapFound)]
 
 
 @dataclass(frozen=True)

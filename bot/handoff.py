@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.conversation import Conversation, Mode
-from bot.events import Closed, Event, GapFound, HandedOff, PersonJoined, PersonSaid, Released, UserSaid
-from bot.gaps import Gap
-from bot.stores.store import ConversationStore, Lost
+from bot.events import Closed, Event, HandedOff, PersonJoined, PersonSaid, Released, UserSaid
+from bot.gaps import Gap, gaps_of
+from bot.stores.store import MODES, ConversationStore, Lost
 from retrieval.errors import BadInput, Conflict, NotFound
 
 ATTEMPTS = 3
+INBOX: tuple[Mode, ...] = ("waiting", "person")
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Desk:
     async def inbox(self, *, limit: int = 100) -> list[Waiting]:
         """Those that wait, longest first, then those that a person has."""
         found: list[Waiting] = []
-        for mode in ("waiting", "person"):
-            for item in await self._store.listed(mode, limit=limit, oldest_first=True):
-                found.append(_waiting(await self._store.read(item.id)))
+        for mode in INBOX:
+            listed = await self._store.listed(mode, limit=limit, oldest_first=True)
+            found += [_waiting(await self._store.read(item.id)) for item in listed]
         return found
 
     async def read(self, conversation_id: str) -> Conversation:
@@ -88,8 +89,8 @@ class Desk:
 
     async def open_gaps(self, *, limit: int = 300) -> list[Gap]:
         """Gaps of conversations that are not archived yet; the archive keeps the others, redacted."""
-        gaps = []
-        for mode in ("waiting", "person", "closed", "bot"):
+        gaps: list[Gap] = []
+        for mode in MODES:
             for item in await self._store.listed(mode, limit=limit):
                 gaps += gaps_of(item.id, (await self._store.read(item.id)).events)
         return gaps
@@ -107,10 +108,6 @@ class Desk:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
-
-
-def gaps_of(conversation_id: str, events: Sequence[Event]) -> list[Gap]:
-    return [Gap(conversation_id, e.message_id, e.text, e.reason, e.at) for e in events if isinstance(e, GapFound)]
 
 
 def _waiting(conversation: Conversation) -> Waiting:

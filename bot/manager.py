@@ -24,6 +24,7 @@ from bot.policy import decide
 from bot.session import begin_session, open_session
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
 from bot.stores.store import ConversationStore, Lost, Turn
+from bot.transcript_schema import clean
 from retrieval.engine import Engine
 from retrieval.errors import BadInput
 from retrieval.types import Passage, Understanding
@@ -86,6 +87,7 @@ class Manager:
         """Raises BadInput for a message beyond the limits, Unavailable without Redis or a bundle, Conflict when other
         writers were quicker every time; then nothing of the turn is stored. Any other failure is said politely to
         the customer and ends in a hand-off."""
+        message = replace(message, text=clean(message.text))
         self._check(message)
         with structlog.contextvars.bound_contextvars(trace=uuid.uuid4().hex[:16], conversation=message.conversation_id):
             for attempt in range(ATTEMPTS):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from rich.console import Console
@@ -10,15 +15,16 @@ from rich.console import Console
 from bot.app import create_app
 from bot.logs import configure
 from bot.settings import Settings
+from retrieval.engine import Engine
 from retrieval.errors import Unavailable
 
 BACKLOG = 2048
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> None:
     """Raises BadInput for a mistake in the configuration, Unavailable when a part cannot be started."""
     configure(settings.log_level, settings.log_format)
-    app = create_app(settings)
+    app = create_app(settings, load=load)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -39,6 +45,16 @@ def run(settings: Settings) -> None:
 class Server(uvicorn.Server):
     address = ""
     came_up = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the process with code 0 once all is closed; uvicorn's own would raise them again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.events import BotSaid
 from bot.manager import Manager, UserMessage
+from bot.transcript_schema import clean
 from retrieval.errors import BadInput, DeskhandError
 
 BLANK_LINES = re.compile(r"\n[ \t]*\n")
@@ -80,6 +81,8 @@ def _parse(body: bytes) -> Incoming:
         raise NotJson(f'the body is not JSON ({error}); send {{"sender": "...", "message": "..."}}') from error
     if not isinstance(data, dict):
         raise NotJson(f"the body is a JSON {type(data).__name__}; send an object with sender and message")
+    if isinstance(data.get("message"), str):
+        data["message"] = clean(data["message"])  # a browser may cut an emoji in half: no reason to refuse the message
     try:
         return Incoming.model_validate({key: value for key, value in data.items() if value is not None})
     except ValidationError as error:

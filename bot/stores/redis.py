@@ -26,8 +26,8 @@ from bot.events import Event, decode, encode
 from bot.stores.store import MODES, Listed, Lost, Turn, Watch, Watches
 from retrieval.errors import Conflict, Unavailable
 
-LOCK_S = 60.0
-"""Longer than any turn should take; a writer that died holds the conversation up for at most this long."""
+LOCK_S = 10.0
+"""A writer that died holds the conversation up for at most this long; one that lives renews its lock in time."""
 
 BEGIN = """
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[2]) == ARGV[1] then
@@ -49,6 +49,8 @@ return now
 """
 
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 
 RETIRE = """
 if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
@@ -103,15 +105,18 @@ class RedisStore:
         self._begin = self._redis.register_script(BEGIN)
         self._commit = self._redis.register_script(COMMIT)
         self._release = self._redis.register_script(RELEASE)
+        self._renew = self._redis.register_script(RENEW)
         self._retire = self._redis.register_script(RETIRE)
 
     @asynccontextmanager
     async def turn(self, conversation_id: str) -> AsyncIterator[Turn]:
         token = secrets.token_hex(8)
         rows = await self._lock(conversation_id, token)
+        renewal = asyncio.create_task(self._keep(conversation_id, token))
         try:
             yield Turn(fold(conversation_id, map(_event, rows)), self._append)
         finally:
+            renewal.cancel()
             # Redis gone here costs only the lock's expiry: what was committed is kept, what was not is not.
             with suppress(Unavailable):
                 await _call("released the lock", self._release(keys=[_lock(conversation_id)], args=[token]))
@@ -130,6 +135,13 @@ class RedisStore:
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.05)
+
+    async def _keep(self, conversation_id: str, token: str) -> None:
+        keys, args = [_lock(conversation_id)], [token, str(int(LOCK_S * 1000))]
+        while True:
+            await asyncio.sleep(LOCK_S / 3)
+            with suppress(Unavailable):
+                await _call("renewed a lock", self._renew(keys=keys, args=args))
 
     async def _append(self, turn: Turn) -> None:
         conversation = turn.conversation

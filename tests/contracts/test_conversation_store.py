@@ -176,6 +176,20 @@ class TestRedisStore(StoreContract):
 
         self.run(test)
 
+    def test_a_turn_that_takes_long_keeps_its_lock(self, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bot.stores.redis.LOCK_S", 0.06)
+
+        async def test(store: ConversationStore, id_: str) -> None:
+            assert isinstance(store, RedisStore)
+            async with store.watch(id_) as watch, store.turn(id_) as turn:
+                turn.add(said("slow"))
+                await watch.changed(0.3)  # five times as long as the lock is good for
+                assert await store._redis.exists(f"deskhand:lock:{id_}") == 1
+                await turn.commit()
+            assert await store._redis.exists(f"deskhand:lock:{id_}") == 0
+
+        self.run(test)
+
     def test_a_redis_that_is_not_there_is_unavailable_with_the_cure(self) -> None:
         async def test() -> None:
             store = RedisStore("redis://127.0.0.1:1/0")

@@ -1,0 +1,115 @@
+"""What the people of the desk do, over the operator API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from serving_desk import OPERATOR, RETURNS, Running, Server
+
+from bot.events import PersonJoined, PersonSaid
+
+pytestmark = pytest.mark.asyncio
+
+
+async def post(server: Server, path: str, **body: Any) -> tuple[int, Any]:
+    answer = await server.client.post(f"/api/v1{path}", json=body, headers=OPERATOR)
+    return answer.status_code, answer.json()
+
+
+async def get(server: Server, path: str) -> Any:
+    answer = await server.client.get(f"/api/v1{path}", headers=OPERATOR)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic b3A="}])
+async def test_nobody_gets_in_without_the_token(serve: Running, headers: dict[str, str]) -> None:
+    async with serve() as server:
+        for method, path in (("GET", "/handoffs"), ("GET", "/conversations/x"), ("POST", "/training/runs")):
+            answer = await server.client.request(method, f"/api/v1{path}", headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert "deskhand token" in answer.json()["detail"]
+
+
+async def test_a_person_takes_a_conversation_answers_and_gives_it_back(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        (waiting,) = await get(server, "/handoffs")
+        assert (waiting["id"], waiting["mode"], waiting["reason"]) == ("u1", "waiting", "unknown")
+        assert waiting["question"] == "do you sell gift cards"
+
+        assert (await post(server, "/conversations/u1/join", person="Ada"))[1]["mode"] == "person"
+        assert [item["person"] for item in await get(server, "/handoffs")] == ["Ada"]
+        for _ in range(2):  # a retried request is said once
+            await post(server, "/conversations/u1/messages", person="Ada", text="Yes, from 10.", message_id="p1")
+        assert await server.texts("hello") == [], "the bot is silent while Ada has it"
+
+        seen = await get(server, "/conversations/u1")
+        said = [(e["text"], e["person"]) for e in seen["events"] if e["event"] == "PersonSaid"]
+        assert said == [("Yes, from 10.", "Ada")]
+        assert [e["offset"] for e in seen["events"]] == list(range(seen["version"]))
+        assert len((await get(server, f"/conversations/u1?offset={seen['version'] - 1}"))["events"]) == 1
+
+        assert (await post(server, "/conversations/u1/release"))[1]["mode"] == "bot"
+        assert await server.texts("hello") == ["Hi, I am a bot."]
+        assert await get(server, "/handoffs") == []
+
+
+async def test_writing_joins_and_another_person_cannot_write_over_it(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        await post(server, "/conversations/u1/messages", person="Ada", text="Hi!")
+        kinds = [type(event) for event in (await server.parts.store.read("u1")).events][-2:]
+        assert kinds == [PersonJoined, PersonSaid]
+        for path, body in (("join", {}), ("messages", {"text": "Me too"}), ("release", {})):
+            status, problem = await post(server, f"/conversations/u1/{path}", person="Bob", **body)
+            assert status == 409
+            assert "Ada has conversation 'u1'" in problem["detail"]
+
+
+async def test_a_closed_conversation_takes_no_more_messages_and_closes_once(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        closed = (await post(server, "/conversations/u1/close", resolved=True, csat=5))[1]
+        assert closed["mode"] == "closed"
+        assert (await post(server, "/conversations/u1/close"))[1]["version"] == closed["version"]
+        status, problem = await post(server, "/conversations/u1/messages", person="Ada", text="Hm")
+        assert status == 409
+        assert "opens again when the customer writes" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/conversations/nobody/join", {"person": "Ada"}, 404),
+        ("/conversations/u1/join", {}, 422),
+        ("/conversations/u1/join", {"person": ""}, 422),
+        ("/conversations/u1/messages", {"person": "Ada", "text": " "}, 422),
+        ("/conversations/u1/close", {"csat": 9}, 422),
+        ("/conversations/u1/close", {"rating": 1}, 422),
+    ],
+)
+async def test_a_mistake_is_a_problem_and_changes_nothing(
+    serve: Running, path: str, body: dict[str, Any], status: int
+) -> None:
+    async with serve() as server:
+        await server.say("hello")
+        before = (await server.parts.store.read("u1")).version
+        got, problem = await post(server, path, **body)
+        assert (got, problem["status"]) == (status, status)
+        assert (await server.parts.store.read("u1")).version == before
+
+
+async def test_gaps_that_mean_the_same_are_one_group_with_a_count(serve: Running) -> None:
+    async with serve() as server:
+        asked = ["do you sell gift cards", "do you sell any gift cards", "can i pay with bitcoin"]
+        for number, text in enumerate(asked):
+            await server.say(text, sender=f"u{number}")
+        await server.say(RETURNS[0], sender="u9")
+        found = await get(server, "/gaps")
+        assert found["total"] == 3
+        assert [group["count"] for group in found["groups"]] == [2, 1]
+        assert set(found["groups"][0]["examples"]) == set(asked[:2])
+        assert found["groups"][1]["conversations"] == ["u2"]
