@@ -141,24 +141,12 @@ def sentences(text: str) -> list[str]:
 def units(text: str) -> list[str]:
     """Plain text of a passage -> the pieces that stay whole when sentences are picked, each a slice of `text`.
 
-    A piece is one sentence, one line of a heading, or a list or table with the sentence that introduces it
-    ("You need:").
+    A piece is one sentence, or a list or table with the line that introduces it ("You need:").
     """
     pieces: list[str] = []
-    for part in re.split(r"\n{2,}", text):
+    for part in re.split(r"\n{2,}", text.strip("\n")):
         if "\n" in part or _LIST_LINE.match(part):
-            pieces.append(part.strip("\n"))
+            pieces.append(part)
         else:
             pieces.extend(sentences(part))
-    return _introduced([piece for piece in pieces if piece.strip()], text)
-
-
-def _introduced(pieces: list[str], text: str) -> list[str]:
-    joined: list[str] = []
-    for piece in pieces:
-        before = joined[-1] if joined else ""
-        if before.endswith(":") and f"{before}\n\n{piece}" in text:
-            joined[-1] = f"{before}\n\n{piece}"
-        else:
-            joined.append(piece)
-    return joined
+    return [piece for piece in pieces if piece.strip()]

@@ -93,7 +93,7 @@ def _pieces(blocks: Iterable[Block]) -> Iterator[Piece]:
     for block in blocks:
         for piece in _of_block(block):
             if waiting and block.kind != "paragraph":
-                yield Piece(waiting.glue, f"{waiting.text}{_BLOCK}{piece.text}")
+                yield Piece(_BLOCK, f"{waiting.text}\n{piece.text}")
                 waiting = None
                 continue
             if waiting:

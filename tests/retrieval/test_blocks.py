@@ -53,8 +53,8 @@ def test_sentences_are_slices_of_the_text_and_lose_nothing_but_white_space(text:
 
 
 def test_a_list_stays_with_the_line_that_introduces_it() -> None:
-    text = "Bring this with you. You need:\n\n- a box\n- a label\n\nThen go."
-    assert units(text) == ["Bring this with you.", "You need:\n\n- a box\n- a label", "Then go."]
+    text = "Bring this with you.\n\nYou need:\n- a box\n- a label\n\nThen go."
+    assert units(text) == ["Bring this with you.", "You need:\n- a box\n- a label", "Then go."]
 
 
 def test_words_of_chinese_text_are_counted_by_its_characters() -> None:

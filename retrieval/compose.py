@@ -1,0 +1,148 @@
+"""Passages -> a grounded, cited reply. Pure and extractive: it picks sentences, lists and tables and keeps their words.
+
+No language model: small ones contradict the text that they were given. Every piece of a reply stands in a passage
+letter by letter, lists and tables are whole, pieces keep the order of their passage, and a passage is cited only when
+a piece of it is used.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from retrieval.blocks import count_words, units
+from retrieval.types import Passage
+
+LIMIT = 60  # words; one list or table may be longer
+SOURCES = 2
+
+# The first piece is weighed by the share of the question that it covers, and by these; measured in docs/knowledge.md.
+OPENING = 0.1  # it opens its passage
+RELEVANT = 0.5  # times the passage's P(relevant)
+# A further piece is weighed by the share that nobody covered before.
+NEXT = 0.2  # it follows a piece that was picked
+ENOUGH = 0.15  # what a further piece needs
+
+_LEANS = re.compile(
+    r"(it|its|they|their|them|this|that|these|those|then|however|otherwise|instead|in that case|after that|also|but|and"
+    r"|so|if not|if so|such|both)\b",
+    re.IGNORECASE,
+)
+_STOP = frozenset(
+    "a about am an and any are as at be been but by can could did do does for from get got had has have hello hi how i "
+    "if in is it its just like me my need no not of on or our please so some than that the their them then there they "
+    "this to up us want was we were what when where which who why will with would you your".split()
+)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """`text` for a chat, plain; `passages` are those that it was taken from, in the order of their pieces."""
+
+    text: str
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    source: int
+    place: int
+    text: str
+    stems: frozenset[str]
+
+
+def compose(question: str, passages: Sequence[Passage], *, limit: int = LIMIT) -> Composed | None:
+    """The pieces of `passages` (best first) that answer the question, in at most about `limit` words.
+
+    None when the passages hold no text. At most two passages are used, the second only for words of the question that
+    the first does not have.
+    """
+    used = passages[:SOURCES]
+    pieces = [
+        _Piece(source, place, text, frozenset(_stems(text)))
+        for source, passage in enumerate(used)
+        for place, text in enumerate(units(passage.text))
+    ]
+    if not pieces:
+        return None
+    asked = _weights(question, pieces)
+    heads = [frozenset(_stems(f"{passage.title} {passage.heading}")) for passage in used]
+    picked = _pick(pieces, asked, heads, [passage.p_relevant for passage in used], limit)
+    picked.sort(key=lambda piece: (piece.source, piece.place))
+    return Composed(_join(picked), tuple(used[source] for source in dict.fromkeys(piece.source for piece in picked)))
+
+
+def _weights(question: str, pieces: Sequence[_Piece]) -> dict[str, float]:
+    """The question's content words; one that few pieces hold says more about which piece answers."""
+    frequency = Counter(stem for piece in pieces for stem in piece.stems)
+    return {stem: math.log(1 + len(pieces) / (1 + frequency[stem])) for stem in _stems(question)}
+
+
+def _pick(
+    pieces: Sequence[_Piece],
+    asked: dict[str, float],
+    heads: Sequence[frozenset[str]],
+    sure: Sequence[float],
+    limit: int,
+) -> list[_Piece]:
+    total = sum(asked.values()) or 1.0
+
+    def share(piece: _Piece, covered: frozenset[str] = frozenset()) -> float:
+        return sum(weight for stem, weight in asked.items() if stem in piece.stems and stem not in covered) / total
+
+    first = max(pieces, key=lambda one: share(one) + OPENING * (one.place == 0) + RELEVANT * sure[one.source])
+    picked = _leaning(first, pieces, limit) or [first]
+    while True:
+        covered = heads[first.source].union(*(one.stems for one in picked))
+        room = limit - sum(count_words(one.text) for one in picked)
+        further = [
+            (share(one, covered) + NEXT * _follows(one, picked), chain)
+            for one in pieces
+            if one not in picked and (chain := _leaning(one, pieces, room, picked))
+        ]
+        best, chain = max(further, key=lambda item: item[0], default=(0.0, []))
+        if best < ENOUGH:
+            return picked
+        picked = [*picked, *chain]
+
+
+def _follows(piece: _Piece, picked: Sequence[_Piece]) -> bool:
+    return any((piece.source, piece.place - 1) == (one.source, one.place) for one in picked)
+
+
+def _leaning(piece: _Piece, pieces: Sequence[_Piece], room: int, picked: Sequence[_Piece] = ()) -> list[_Piece]:
+    """The piece, after those that it leans on ("It takes five days" says nothing alone); empty when `room` is less."""
+    at = pieces.index(piece)
+    chain = [piece]
+    while pieces[at].place and _LEANS.match(pieces[at].text) and pieces[at - 1] not in picked:
+        at -= 1
+        chain.insert(0, pieces[at])
+    return chain if sum(count_words(one.text) for one in chain) <= room else []
+
+
+def _join(pieces: Iterable[_Piece]) -> str:
+    text = ""
+    last: _Piece | None = None
+    for piece in pieces:
+        if last is not None:
+            flows = last.source == piece.source and "\n" not in last.text + piece.text
+            text += " " if flows else "\n"
+        text += piece.text
+        last = piece
+    return text
+
+
+def _stems(text: str) -> list[str]:
+    words = re.findall(r"[^\W_]+", text.lower())
+    return [stem for word in words if word not in _STOP for stem in _stem(word)]
+
+
+def _stem(word: str) -> list[str]:
+    """A crude stem that joins ship, ships and shipping; CJK runs become pairs of characters."""
+    if re.match(r"[\u3040-\u30ff\u4e00-\u9fff]", word):
+        return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
+    base = re.sub(r"(?<=\w{3})(ing|ies|ed|es|s|y)$", "", word)
+    return [re.sub(r"(.)\1$", r"\1", base)[:6]]
