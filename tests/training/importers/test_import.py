@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,17 @@ def test_a_missing_file_a_folder_and_an_unknown_format_are_named(desk: Any, tmp_
 
 
 def test_a_full_disk_is_an_error_and_adds_nothing(desk: Any, table: Any) -> None:
-    path = desk.file("log.csv", table())
-    (desk.root / "data").mkdir()
-    (desk.root / "data" / "transcripts").write_text("a file where the folder should be")
-    with pytest.raises(Unavailable, match="the import stopped"):
-        desk.imports(path)
+    desk.imports(desk.file("small.csv", table()))
+    before, path = desk.bytes(), desk.file("log.csv", table(50))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+        with pytest.raises(Unavailable, match=r"the import stopped: .*File too large.*free the disk and repeat"):
+            desk.imports(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert desk.bytes() == before
+    assert desk.imports(path).new == 50
 
 
 def test_a_dry_run_reports_and_writes_nothing(desk: Any, table: Any) -> None:
