@@ -62,7 +62,7 @@ def test_a_second_passage_adds_what_the_first_does_not_have() -> None:
     composed = compose("refund to my card, and when do parcels to France arrive?", [RETURNS, SHIPPING])
     assert composed is not None
     assert composed.passages == (RETURNS, SHIPPING)
-    assert composed.text.endswith("\nParcels to France take two days.")
+    assert "\nParcels to France take two days." in composed.text
 
 
 def test_a_question_without_a_known_word_gets_the_opening_of_the_best_passage() -> None:
