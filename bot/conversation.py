@@ -192,7 +192,7 @@ class _Fold:
             case UserSaid():
                 self.latest, self.actions, self.rejected = event, [], []
                 self.replied, self.followup = False, None
-                self.marks.append(Mark(event, self.loop, self.slots))
+                self._mark(event)
             case BotSaid():
                 self.replied = True
             case ActionRan(name=name):
@@ -201,7 +201,7 @@ class _Fold:
                 if name == self.loop:
                     self.loop_rejected = False
                 if name not in SILENT:
-                    self.marks.append(Mark(event, self.loop, self.slots))
+                    self._mark(event)
             case ActionRejected(name=name):
                 self.rejected.append(name)
                 self.followup = None
@@ -222,6 +222,11 @@ class _Fold:
     def _open(self, loop: str | None) -> None:
         self.loop, self.loop_rejected = loop, False
         self._mark_again()
+
+    def _mark(self, event: UserSaid | ActionRan) -> None:
+        self.marks.append(Mark(event, self.loop, self.slots))
+        if len(self.marks) > 2 * MARKS:
+            del self.marks[:MARKS]
 
     def _mark_again(self) -> None:
         if self.marks:
