@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
@@ -64,6 +64,6 @@ class Door:
     async def count_message(self, session: Session) -> None:
         await self._count("messages", self._messages, session.conversation)
 
-    async def _count(self, what: str, rate: object, who: str) -> None:
-        if not await self._rates.hit(rate, what, who):  # type: ignore[arg-type]
-            raise TooMany(f"more than {rate} of your {what}; wait a moment and try again")
+    async def _count(self, what: str, rate: RateLimitItem, who: str) -> None:
+        if not await self._rates.hit(rate, what, who):
+            raise TooMany(f"there were more than {rate.amount} {what} in a minute; wait a moment and try again")

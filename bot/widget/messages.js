@@ -73,7 +73,8 @@ export class Messages {
     if (state === "sending") return [h("span", { class: "soft" }, say("sending"))];
     if (state === "sent") return [h("span", {}, say("sent"))];
     const again = h("button", { type: "button", class: "again", click: () => this.#act.retry(id) }, say("retry"));
-    return [h("span", { class: "bad" }, say("failed"), " ", reason), again];
+    const why = reason && ` ${reason[0].toUpperCase()}${reason.slice(1)}.`;
+    return [h("span", { class: "bad" }, say("failed"), why), again];
   }
 
   #confirm(event) {

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import uvicorn
 
-from bot.app import create_app
+from bot.server import run
 from bot.settings import Settings
 from retrieval.bundle import Thresholds
 from retrieval.types import AnswerHit, IntentScore, Matrix, Passage, Understanding
@@ -59,8 +58,7 @@ def main() -> None:
     bundle.mkdir(parents=True, exist_ok=True)
     (bundle / "manifest.json").write_text("{}")
     (settings.bundles / "CURRENT").write_text(BUNDLE)
-    app = create_app(settings, load=lambda path: KeywordEngine())  # type: ignore[arg-type,return-value]
-    uvicorn.run(app, port=settings.port, log_level="warning", timeout_graceful_shutdown=5)
+    run(settings, load=lambda path: KeywordEngine())  # type: ignore[arg-type,return-value]
 
 
 if __name__ == "__main__":

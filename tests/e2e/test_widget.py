@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Desk, Visitor
@@ -205,7 +206,7 @@ def test_a_message_that_is_too_long_is_held_back_with_the_reason(visitor: Visito
 def test_a_message_that_the_desk_refuses_says_why_and_can_be_tried_again(visitor: Visitor) -> None:
     refusals = ["the desk is being painted"]
 
-    def refuse(route: Any) -> None:
+    def refuse(route: Route) -> None:
         if refusals:
             route.fulfill(status=422, json={"detail": refusals.pop()})
         else:
@@ -214,16 +215,78 @@ def test_a_message_that_the_desk_refuses_says_why_and_can_be_tried_again(visitor
     visitor.page.add_init_script("delete window.WebSocket")
     visitor.page.route("**/widget/messages", refuse)
     visitor.open().say("hello there")
-    expect(visitor.log.get_by_text("Not sent. the desk is being painted")).to_be_visible()
+    expect(visitor.log.get_by_text("Not sent. The desk is being painted.")).to_be_visible()
     visitor.log.get_by_role("button", name="Try again").click()
     expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
     assert visitor.bubbles().count("hello there") == 1
 
 
+def test_dots_show_while_the_desk_thinks(visitor: Visitor) -> None:
+    lose_messages(visitor)
+    visitor.open().say("hello there")
+    expect(visitor.panel.locator(".dots")).to_be_visible()
+    expect(visitor.panel.get_by_role("status").get_by_text("The assistant is typing")).to_be_attached()
+
+
+def lose_messages(visitor: Visitor) -> list[str]:
+    """A line that loses what the customer says, as long as the list is empty."""
+    mended: list[str] = []
+
+    def carry(socket: WebSocketRoute) -> None:
+        desk = socket.connect_to_server()
+        socket.on_message(lambda text: desk.send(text) if mended or '"hello"' in str(text) else None)
+
+    visitor.page.route_web_socket("**/widget/ws", carry)
+    return mended
+
+
+def test_a_message_without_an_answer_can_be_sent_again(visitor: Visitor) -> None:
+    visitor.page.clock.install()
+    mended = lose_messages(visitor)
+    visitor.open().say("good hello")
+    visitor.log.get_by_text("Sending…").wait_for()
+    visitor.page.clock.fast_forward(21_000)
+    expect(visitor.log.get_by_text("Not sent.")).to_be_visible()
+    mended.append("yes")
+    visitor.log.get_by_role("button", name="Try again").click()
+    expect(visitor.log.get_by_text("Hello! How can I help?")).to_be_visible()
+    assert visitor.bubbles().count("good hello") == 1
+
+
+def rewrite(visitor: Visitor, old: str, new: str) -> None:
+    """Changes the demo page on its way to the browser."""
+
+    def change(route: Route) -> None:
+        page = route.fetch()
+        route.fulfill(response=page, body=page.text().replace(old, new))
+
+    visitor.page.route("**/demo", change)
+
+
+def test_theme_and_side_are_set_on_the_script_tag(visitor: Visitor) -> None:
+    rewrite(visitor, 'data-site-key="demo"', 'data-site-key="demo" data-theme="dark" data-position="left"')
+    box = visitor.open().launcher.bounding_box()
+    assert box is not None
+    assert box["x"] < 100
+    shade = visitor.panel.evaluate("panel => getComputedStyle(panel).backgroundColor")
+    assert all(int(part) < 60 for part in re.findall(r"\d+", shade)[:3])
+
+
+def test_the_element_can_be_placed_by_hand_and_a_second_script_does_no_harm(visitor: Visitor) -> None:
+    tag = '<script async src="widget.js" data-site-key="demo"></script>'
+    rewrite(visitor, tag, f'<deskhand-chat site-key="demo"></deskhand-chat>{tag}{tag}')
+    visitor.open().say("hello there")
+    visitor.log.get_by_text("Hello! How can I help?").wait_for()
+    assert visitor.page.locator("deskhand-chat").count() == 1
+
+
+def test_the_accent_colour_is_the_shops_own(visitor: Visitor) -> None:
+    visitor.visit().page.evaluate("document.body.style.setProperty('--deskhand-accent', 'rgb(120, 40, 140)')")
+    colour = "launcher => getComputedStyle(launcher).backgroundColor"
+    assert visitor.launcher.evaluate(colour) == "rgb(120, 40, 140)"
+
+
 def test_an_unknown_site_key_says_so_in_the_panel(visitor: Visitor) -> None:
-    visitor.page.route(
-        "**/demo",
-        lambda route: route.fulfill(response=(got := route.fetch()), body=got.text().replace('key="demo"', 'key="x"')),
-    )
+    rewrite(visitor, 'key="demo"', 'key="x"')
     visitor.visit().launcher.click()
     expect(visitor.page.get_by_role("alert").get_by_text("no site has the key 'x'")).to_be_visible()
