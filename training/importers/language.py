@@ -8,7 +8,7 @@ from typing import Any
 from bot.redaction import PLACEHOLDER
 from bot.transcript import Transcript
 
-_CHARS = 500
+_CHARS = 120
 _LETTERS = 10
 
 
