@@ -62,6 +62,7 @@ class AnswerModel:
     """`answer_of` (rows,) is the answer number of each indexed request, `support` (answers,) how many there are.
 
     `weight` (3d, answers) and `bias` (answers,) are the head; `calibration` (signals + 1,) the logistic regression.
+    `replies` (answers, d) are the centroids of what agents said, to tell which answer a reply amounts to.
     """
 
     index: Index
@@ -70,6 +71,7 @@ class AnswerModel:
     weight: Matrix
     bias: Vector
     calibration: Vector
+    replies: Matrix
     mix: float = 0.5
 
     def score(self, queries: Matrix, *, k: int = CANDIDATES, skip: NDArray[np.int64] | None = None) -> Scored:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from retrieval.answers import AnswerModel, encode_requests
@@ -120,8 +121,10 @@ class Engine:
         sure = self.answers.p_correct(scored.signals)
         return [
             [
-                self._hit(int(number), float(scored.scores[m, j]), float(sure[m, j]), scored.rows[m], scored.similarities[m])
-                for j, number in enumerate(scored.answers[m])
+                self._hit(number, score, p, scored.rows[m], scored.similarities[m])
+                for number, score, p in zip(
+                    scored.answers[m].tolist(), scored.scores[m].tolist(), sure[m].tolist(), strict=True
+                )
             ]
             for m in range(len(heard))
         ]
@@ -138,9 +141,10 @@ class Engine:
         assert heard.vector is not None
         return heard.vector
 
-    def _hit(self, number: int, score: float, sure: float, rows: Matrix, similar: Matrix) -> AnswerHit:
+    def _hit(self, number: int, score: float, sure: float, rows: NDArray[np.int64], similar: Matrix) -> AnswerHit:
         assert self.answers is not None
-        own = [(int(r), float(s)) for r, s in zip(rows, similar, strict=True) if self.answers.answer_of[int(r)] == number]
+        owner = self.answers.answer_of
+        own = [(r, s) for r, s in zip(rows.tolist(), similar.tolist(), strict=True) if owner[r] == number]
         row = self.table[number]
         return AnswerHit(
             answer=row["answer"],
@@ -150,8 +154,12 @@ class Engine:
             slots=tuple(row["slots"]),
             servable=row["servable"],
             intent=row["intent"],
-            requests=tuple(LoggedRequest(*self.questions[r], similarity=s) for r, s in own[:PROVENANCE]),
+            requests=tuple(self._logged(r, s) for r, s in own[:PROVENANCE]),
         )
+
+    def _logged(self, row: int, similarity: float) -> LoggedRequest:
+        conversation, turn, text = self.questions[row]
+        return LoggedRequest(conversation, turn, text, similarity)
 
     def probe(self, text: str, context: Sequence[str]) -> dict[str, Any]:
         """What a probe records of one message."""
@@ -230,6 +238,7 @@ def _answers(
         weight=arrays["weight"].astype(np.float32),
         bias=arrays["bias"],
         calibration=arrays["calibration"],
+        replies=arrays["replies"].astype(np.float32),
         mix=mix,
     )
     _count(manifest, "questions", len(model.answer_of))

@@ -52,7 +52,7 @@ class IntentTables:
 
 @dataclass(frozen=True)
 class Judged:
-    """For m messages: `probabilities` (m, c), `in_scope` (m,) and `trust` (m,), the probability that the top is right."""
+    """For m messages: `probabilities` (m, c), `in_scope` (m,) and `trust` (m,), how likely the top intent is right."""
 
     probabilities: Matrix
     in_scope: Vector
@@ -95,7 +95,7 @@ class IntentHead:
             (vectors * _unit(self.tables.means)[top]).sum(1),
             relative_mahalanobis(vectors, self.tables),
         ]
-        return probabilities, np.stack(columns, axis=1).astype(np.float32)
+        return probabilities.astype(np.float32), np.stack(columns, axis=1).astype(np.float32)
 
 
 def relative_mahalanobis(vectors: Matrix, tables: IntentTables) -> Vector:

@@ -73,10 +73,11 @@ def _reply(pair: Pair, turns: Sequence[list[str]], act: dict[str, str]) -> Reply
 
 def group(
     found: Sequence[Reply], encode: Encode, *, similarity: float, most: int, seed: int, requests: Matrix, weight: float
-) -> Labels:
-    """A group number for each reply. Alike are replies that say the same to requests that ask the same.
+) -> tuple[Labels, list[tuple[int, int]]]:
+    """A group number for each reply, and the pairs of groups that state conflicting facts about the same thing.
 
-    `requests` are the encoded customer messages, one row a reply; `weight` is how much they count beside the replies.
+    Alike are replies that say the same to requests that ask the same: `requests` are the encoded customer messages,
+    one row a reply; `weight` is how much they count beside the replies.
     """
     vectors = encode([reply.key for reply in found])
     joint = np.hstack([vectors, np.float32(weight) * requests])

@@ -23,6 +23,7 @@ from retrieval.types import Matrix
 
 MAX_TOKENS = 64
 BUNDLED = "bundled"
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # two threads on a busy two-core machine are slower than one
 
 Progress = Callable[[int, int, float], None]
 
@@ -83,6 +84,7 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str], *, batch: int = 64) -> Matrix:
         """(n, d) float32 without gradient, batched by length."""
         self.transformer.eval()
+        torch.set_num_threads(THREADS)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         out = np.empty((len(texts), self.transformer.config.hidden_size), np.float32)
         with torch.inference_mode():
@@ -94,7 +96,7 @@ class SentenceEncoder:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How to fine-tune. `pairs` caps the pairs seen in all, so that time is known beforehand."""
+    """How to fine-tune. `pairs` caps the pairs seen in all, hard negatives included, so that time is known before."""
 
     epochs: int = 1
     pairs: int = 8000
@@ -119,7 +121,7 @@ def tune(
     `hard[i]` is the pair that joins i's batch as a hard negative. Returns the loss of every step.
     """
     seed_everything(seed)
-    torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
+    torch.set_num_threads(THREADS)
     plan = _batches(len(pairs), groups, tuning, hard, np.random.default_rng(seed))
     parameters = [p for p in encoder.transformer.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=tuning.learning_rate, weight_decay=0.01)
@@ -163,6 +165,7 @@ def _batches(
     wanted = min(tuning.pairs, count * tuning.epochs)
     order = np.concatenate([rng.permutation(count) for _ in range(-(-wanted // count))])[:wanted]
     drawn = tuning.batch if hard is None else tuning.batch // 2
+    order = order[: wanted * drawn // tuning.batch]
     plan = []
     for start in range(0, len(order), drawn):
         rows = [int(i) for i in order[start : start + drawn]]
@@ -187,6 +190,7 @@ def fit_softmax(
     """
     seed_everything(seed)
     rng = np.random.default_rng(seed)
+    torch.set_num_threads(THREADS)
     layer = torch.nn.Linear(features.shape[1], classes)
     torch.nn.init.zeros_(layer.weight)
     torch.nn.init.zeros_(layer.bias)

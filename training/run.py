@@ -1,0 +1,240 @@
+"""Transcripts -> a measured bundle: split, mine, choose the encoder, fit the heads, calibrate, write, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.transcript import Transcript, dumps
+from retrieval.answers import encode_requests
+from retrieval.bundle import Thresholds
+from retrieval.encoder import Encoder
+from retrieval.engine import Engine
+from retrieval.entities import Recogniser
+from retrieval.errors import BadInput
+from retrieval.types import Matrix
+from training.config import TrainingConfig
+from training.delex import delexicalise
+from training.encoder import SentenceEncoder, seed_everything
+from training.evaluate import answer_actions, evaluate_replay
+from training.export import export, int8_similarity, load_state
+from training.heads import FittedIntents, calibrate_answers, fit_answers, fit_intents, validate_answers
+from training.log import Scalars
+from training.mine import Mined, assign, intent_of_answers, mine
+from training.pairs import Pair, pairs
+from training.report import report
+from training.split import Split, by_time, rounds
+from training.stages import Report, Stages, fingerprint, silent
+from training.tune import TUNED_SHARE, Choice, choose_encoder, right_at_1
+from training.write import Parts, write
+
+ENCODER_CACHE = 400_000
+INTENT_EXAMPLES = 20_000
+COMPARED = 1000
+VERSION = 1
+
+Encode = Callable[[Sequence[str]], Matrix]
+
+def train(
+    config: TrainingConfig,
+    transcripts: Sequence[Transcript],
+    *,
+    bundles: Path,
+    work: Path,
+    error_budget: float = 0.05,
+    examples: Sequence[tuple[str, str]] = (),
+    progress: Report = silent,
+) -> str:
+    """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
+
+    `examples` are (text, intent) of the domain's nlu.yml. Stages that are already in `work` are not done again.
+    BadInput when there is nothing to learn from.
+    """
+    if not transcripts:
+        raise BadInput("no transcripts to learn from; bring some in with `deskhand transcripts import FILE`")
+    seed_everything(config.seed)
+    split = by_time(transcripts, test_share=config.test_share)
+    data = fingerprint(*(dumps(t) for t in split.train))
+    found = [pair for transcript in split.train for pair in pairs(transcript)]
+    progress("split", 1, 1, f"{len(split.train)} conversations to learn from, {len(split.test)} to judge by")
+    run = _Run(config, found, data, Stages(work), progress, Scalars(work / "tensorboard" / data[:16]))
+    parts = run.fit(error_budget, examples)
+
+    def measure(engine: Engine) -> tuple[dict[str, Any], str]:
+        return _measured(engine, split, parts, error_budget, progress)
+
+    id = write(parts, bundles, measure)
+    run.scalars.close()
+    progress("bundle", 1, 1, id)
+    return id
+
+
+class _Run:
+    """The stages of one training run; each reads what the earlier ones left."""
+
+    def __init__(
+        self, config: TrainingConfig, found: list[Pair], data: str, stages: Stages, progress: Report, scalars: Scalars
+    ) -> None:
+        self.config = config
+        self.pairs = found
+        self.data = data
+        self.stages = stages
+        self.progress = progress
+        self.scalars = scalars
+        self.recogniser = Recogniser(config.mining.entities)
+
+    def fit(self, error_budget: float, examples: Sequence[tuple[str, str]]) -> Parts:
+        base = self.base()
+        frozen = Encoder(base, cache=ENCODER_CACHE)
+        mined = self.mined(frozen, examples)
+        choice, directory = self.encoder(frozen, mined, base)
+        encoder = Encoder(directory, cache=ENCODER_CACHE) if choice.tuned else frozen
+        encode = self.masked(encoder)
+        intents = self.intents(encode, mined, examples)
+        queries = self.queries(encode)
+        cuts = rounds(len(queries), since=TUNED_SHARE if choice.tuned else 0.0)
+        self.progress("heads", 0, 2, "calibrating on later conversations")
+        seen = validate_answers(queries, mined.answer_of, len(mined.answers), cuts=cuts, seed=self.config.seed)
+        servable = [answer.servable for answer in mined.answers]
+        calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget)
+        self.progress("heads", 1, 2, f"answers from P(correct) {threshold:.2f} on")
+        model = fit_answers(queries, mined.answer_of, len(mined.answers), seed=self.config.seed)
+        self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
+        self.progress("heads", 2, 2, f"right at first {seen.right[:, 0].mean():.1%} of the time")
+        cost = self.int8_loss(encoder, choice, directory, mined)
+        facts = {**asdict(choice), "base": self.config.encoder.base, **cost}
+        return Parts(
+            encoder=directory,
+            encoder_facts=facts,
+            dimension=encoder.dimension,
+            entities=dict(self.config.mining.entities),
+            weights=self.config.context.weights,
+            config=self.config.model_dump_json(indent=1),
+            data=self.data,
+            thresholds=Thresholds(answer=threshold, intent=intents.intent, in_scope=intents.in_scope),
+            intents=intents.head,
+            model=replace(model, replies=encode([delexicalise(answer.text) for answer in mined.answers])),
+            answers=_answer_rows(mined),
+            questions=_question_rows(self.pairs, mined),
+        )
+
+    def base(self) -> Path:
+        """The untuned encoder as int8 ONNX; kept for all later runs with the same base."""
+
+        def build(directory: Path) -> None:
+            export(SentenceEncoder.load(self.config.encoder.base), directory)
+
+        self.progress("encoder", 0, 1, "exporting the base encoder")
+        path, _ = self.stages.run("base", fingerprint(VERSION, self.config.encoder.base), build)
+        self.progress("encoder", 1, 1, "base encoder ready")
+        return path
+
+    def mined(self, frozen: Encoder, examples: Sequence[tuple[str, str]]) -> Mined:
+        config = self.config
+        key = fingerprint(VERSION, self.data, config.mining, config.intents, config.seed, config.encoder.base, examples)
+
+        def build(directory: Path) -> None:
+            mine(self.pairs, self.masked(frozen), config, examples=examples).save(directory)
+
+        self.progress("mine", 0, 1, f"{len(self.pairs)} answered messages")
+        path, _ = self.stages.run("mined", key, build)
+        mined = Mined.load(path)
+        sent = sum(answer.servable for answer in mined.answers)
+        note = f"{len(mined.answers)} answers, {sent} of them to send; {len(mined.intents)} intents"
+        self.progress("mine", 1, 1, note)
+        return mined
+
+    def encoder(self, frozen: Encoder, mined: Mined, base: Path) -> tuple[Choice, Path]:
+        texts = [self.recogniser.mask(pair.text) for pair in self.pairs]
+        replies = [self.recogniser.mask(pair.replies[0]) for pair in self.pairs]
+        key = fingerprint(VERSION, self.data, self.config, mined.answer_of.tobytes())
+
+        def build(directory: Path) -> None:
+            choose_encoder(
+                texts, replies, mined.answer_of, frozen, self.config, directory,
+                progress=lambda done, total, loss: self.progress("tune", done, total, f"loss {loss:.3f}"),
+                on_loss=lambda step, loss: self.scalars.add("tune/loss", loss, step),
+            ).save(directory)  # fmt: skip
+
+        path, _ = self.stages.run("tuned", key, build)
+        choice = Choice.load(path)
+        self.progress("tune", 1, 1, choice.why)
+        self.scalars.add("validation/right_frozen", choice.frozen_right)
+        if choice.tuned_right is not None:
+            self.scalars.add("validation/right_tuned", choice.tuned_right)
+        return choice, path / "encoder" if choice.tuned else base
+
+    def intents(self, encode: Encode, mined: Mined, examples: Sequence[tuple[str, str]]) -> FittedIntents:
+        """Intents of the domain and induced ones in one head, so that they compete for a message."""
+        rows = np.flatnonzero(mined.intent_of >= 0)
+        if len(rows) > INTENT_EXAMPLES:
+            rows = np.sort(np.random.default_rng(self.config.seed).permutation(rows)[:INTENT_EXAMPLES])
+        texts = [self.pairs[i].text for i in rows] + [text for text, _ in examples]
+        numbers = [*mined.intent_of[rows].tolist(), *(mined.intents.index(intent) for _, intent in examples)]
+        labels = list(mined.intents)
+        texts += [label.replace("_", " ") for label in labels]  # the name is one more example (SCIENCE.md, finding 2)
+        numbers += range(len(labels))
+        strength = self.config.intents.regularisation
+        return fit_intents(encode(texts), np.array(numbers, np.int64), labels, strength=strength, seed=self.config.seed)
+
+    def queries(self, encode: Encode) -> Matrix:
+        contexts = [pair.context for pair in self.pairs]
+        return encode_requests(encode, [pair.text for pair in self.pairs], contexts, self.config.context.weights)
+
+    def masked(self, encoder: Encoder) -> Encode:
+        return lambda texts: encoder.encode([self.recogniser.mask(text) for text in texts])
+
+    def int8_loss(self, exported: Encoder, choice: Choice, directory: Path, mined: Mined) -> dict[str, float]:
+        """What the 8-bit export costs: mean cosine to fp32, and the share of right first answers of both."""
+        full = SentenceEncoder.load(self.config.encoder.base)
+        if choice.tuned:
+            load_state(full, directory / "model.safetensors")
+        texts = [self.recogniser.mask(pair.text) for pair in self.pairs][-COMPARED:]
+        vectors = dict(zip(texts, full.encode(texts), strict=True))
+        labels, cut = mined.answer_of[-COMPARED:], round(0.7 * len(texts))
+        exact = right_at_1(lambda some: np.stack([vectors[text] for text in some]), texts, labels, cut)
+        return {
+            "int8_cosine": int8_similarity(full, exported, texts[:100]),
+            "right_fp32": exact,
+            "right_int8": right_at_1(exported.encode, texts, labels, cut),
+        }
+
+
+def _answer_rows(mined: Mined) -> list[dict[str, Any]]:
+    return [
+        {"answer": a.id, "text": a.text, "slots": a.slots, "servable": a.servable, "kind": a.kind, "why": a.why,
+         "intent": intent, "count": a.count, "turns": a.turns}
+        for a, intent in zip(mined.answers, intent_of_answers(mined), strict=True)
+    ]  # fmt: skip
+
+
+def _question_rows(found: Sequence[Pair], mined: Mined) -> list[dict[str, Any]]:
+    return [
+        {"conversation": p.conversation, "turn": p.turn, "text": p.text, "desk": p.desk, "customer": p.customer,
+         "answer": mined.answers[number].id}
+        for p, number in zip(found, mined.answer_of.tolist(), strict=True)
+    ]  # fmt: skip
+
+
+def _measured(
+    engine: Engine, split: Split, parts: Parts, error_budget: float, progress: Report
+) -> tuple[dict[str, Any], str]:
+    sources = {row["answer"]: row["turns"] for row in parts.answers}
+    scores = evaluate_replay(
+        engine,
+        split.test,
+        actions=answer_actions(sources, split.train),
+        assign=lambda replies: assign(replies, engine),
+        error_budget=error_budget,
+        progress=lambda done, total: progress("evaluate", done, total, "replaying later conversations"),
+    )
+    sent = sum(row["servable"] for row in parts.answers)
+    facts = (
+        f"Learned from {len(split.train)} conversations: {len(parts.answers)} answers, {sent} of them good to send.",
+        f"Encoder: {parts.encoder_facts['why']}.",
+    )
+    return {"replay": scores.summary()}, report(scores, facts=facts)
