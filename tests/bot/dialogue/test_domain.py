@@ -1,4 +1,5 @@
 """The dialogue files: what is read, and what is said about files that are wrong."""
+# ruff: noqa: E501 - tables of whole messages read best unbroken
 
 from __future__ import annotations
 
@@ -92,7 +93,9 @@ def test_files_may_be_split_over_folders(tmp_path: Path) -> None:
 
 
 def test_words_like_yes_and_on_are_words(tmp_path: Path) -> None:
-    folder = write(tmp_path, domain="intents: [yes, no, on, off]\nslots:\n  y:\n    type: categorical\n    values: [yes, no]\n")
+    folder = write(
+        tmp_path, domain="intents: [yes, no, on, off]\nslots:\n  y:\n    type: categorical\n    values: [yes, no]\n"
+    )
     domain = load_domain(folder)
     assert list(domain.intents) == ["yes", "no", "on", "off"]
     assert domain.slots["y"].values == ("yes", "no")
@@ -185,7 +188,9 @@ def test_rules_that_contradict_each_other_are_an_error(tmp_path: Path) -> None:
     rule = "  - rule: {}\n    steps:\n      - intent: greet\n      - action: {}\n"
     rules = "rules:\n" + rule.format("one", "utter_greet") + rule.format("two", "action_restart")
     found = problems(write(tmp_path, domain=BASE, rules=rules))
-    assert any("rule 'two' wants 'action_restart' where rule 'one'" in one and "rules.yml:6: error" in one for one in found)
+    assert any(
+        "rule 'two' wants 'action_restart' where rule 'one'" in one and "rules.yml:6: error" in one for one in found
+    )
 
 
 def test_a_story_against_a_rule_and_unused_names_are_warnings(tmp_path: Path) -> None:

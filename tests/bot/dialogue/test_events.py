@@ -100,7 +100,14 @@ def said(text: str = "hi", number: int = 1) -> UserSaid:
 
 
 def test_a_rewind_forgets_the_last_message_and_what_followed() -> None:
-    log = [said("one"), SlotSet(name="a", value=1), ActionRan(name="x"), said("two", 2), SlotSet(name="a", value=2), Rewound()]
+    log = [
+        said("one"),
+        SlotSet(name="a", value=1),
+        ActionRan(name="x"),
+        said("two", 2),
+        SlotSet(name="a", value=2),
+        Rewound(),
+    ]
     conversation = fold("c", log)
     assert conversation.slots == {"a": 1}
     assert conversation.latest == log[0]
@@ -109,7 +116,14 @@ def test_a_rewind_forgets_the_last_message_and_what_followed() -> None:
 
 
 def test_undoing_forgets_the_last_action_and_what_followed() -> None:
-    log = [said(), ActionRan(name="x"), SlotSet(name="a", value=1), ActionRan(name="y"), LoopChanged(name="f"), Undone()]
+    log = [
+        said(),
+        ActionRan(name="x"),
+        SlotSet(name="a", value=1),
+        ActionRan(name="y"),
+        LoopChanged(name="f"),
+        Undone(),
+    ]
     conversation = fold("c", log)
     assert (conversation.actions, conversation.loop, conversation.slots) == (("x",), None, {"a": 1})
 
@@ -172,7 +186,14 @@ def test_a_repeated_message_finds_its_replies() -> None:
 
 
 def turns(count: int) -> list[Event]:
-    one = [said(), SlotSet(name="a", value=1), ActionRan(name="x"), BotSaid(text="y"), LoopChanged(), ActionRan(name="z")]
+    one = [
+        said(),
+        SlotSet(name="a", value=1),
+        ActionRan(name="x"),
+        BotSaid(text="y"),
+        LoopChanged(),
+        ActionRan(name="z"),
+    ]
     return [event for _ in range(count) for event in one]
 
 
