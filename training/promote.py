@@ -12,7 +12,7 @@ from typing import Any
 from bot.transcript import Transcript
 from retrieval.bundle import Bundles
 from retrieval.engine import Engine
-from retrieval.errors import BadInput
+from retrieval.errors import BadInput, Conflict
 from training.evaluate import Progress, answer_actions, evaluate_replay
 from training.gate import GateConfig, Verdict, decide
 from training.mine import assign
@@ -72,12 +72,12 @@ def judge(
 
 
 def promote(bundles: Bundles, id: str, verdict: Verdict | None, *, forced_because: str | None = None) -> None:
-    """Put `id` into service and record why. BadInput without a passing verdict, unless a reason is given."""
+    """Put `id` into service and record why. Conflict without a passing verdict, unless a reason is given."""
     if forced_because is not None and not forced_because.strip():
         raise BadInput("the reason is empty; say why the gate is passed over, it is kept in the record")
     if forced_because is None and (verdict is None or not verdict.promote):
         why = " ".join(verdict.reasons) if verdict else "it was not judged"
-        raise BadInput(f"bundle {id} is not promoted: {why}")
+        raise Conflict(f"bundle {id} is not promoted: {why}")
     before = bundles.current()
     bundles.promote(id)
     record = {
