@@ -160,6 +160,21 @@ def test_a_restart_of_the_desk_loses_and_doubles_nothing(visitor: Visitor, desk:
     assert visitor.bubbles()[1:] == said
 
 
+def test_a_restart_loses_and_doubles_nothing_without_websockets_either(visitor: Visitor, desk: Desk) -> None:
+    visitor.page.add_init_script("delete window.WebSocket")
+    visitor.open().say("hello there")
+    visitor.log.get_by_text("Hello! How can I help?").wait_for()
+    desk.stop()
+    try:
+        visitor.say("how long is the guarantee")
+        expect(visitor.log.get_by_text("Not sent.")).to_be_visible()
+    finally:
+        desk.start()
+    expect(visitor.log.get_by_text("ten years")).to_be_visible(timeout=20_000)
+    assert len(visitor.bubbles()) == 5
+    expect(visitor.log.get_by_text("Not sent.")).to_have_count(0)
+
+
 def test_a_message_that_was_never_acknowledged_is_sent_after_a_reload(visitor: Visitor, desk: Desk) -> None:
     visitor.open()
     desk.stop()
