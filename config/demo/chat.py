@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import noise
+from people import facts, typing_style
 from wordings import Deck, FollowUp, Kind, fill
 
 CHANNELS = {"chat": 0.62, "email": 0.24, "whatsapp": 0.14}
@@ -35,46 +36,14 @@ class Chat:
         self.agent = shop.agents[self.agent_name]
         self.channel = rng.choices(list(CHANNELS), list(CHANNELS.values()))[0]
         self.customer = f"c-{rng.randrange(16**4):04x}"
-        self.style = self._customer_style()
-        self.facts = self._facts()
+        self.style = typing_style(self.channel, rng)
+        self.facts = facts(shop.facts, self.agent_name, rng)
         self.language = "en"
-        self.resolved, self.handed_off, self.reason = True, False, None
+        self.resolved, self.handed_off = True, False
+        self.reason: str | None = None
         self.turns: list[dict[str, str]] = []
         self.labels: list[dict[str, object]] = []
         self.greeted = self.knows_order = False
-
-    # who they are
-
-    def _customer_style(self) -> str:
-        styles = {"plain": 40, "typos": 24, "lower": 16, "sms": 6, "lower typos": 8, "shout": 2}
-        if self.channel == "whatsapp":
-            styles |= {"sms": 40, "plain": 10}
-        return self.rng.choices(list(styles), list(styles.values()))[0]
-
-    def _facts(self) -> dict[str, str]:
-        rng, facts = self.rng, self.shop.facts
-        name, surname = rng.choice(facts["names"]), rng.choice(facts["surnames"])
-        number = f"{100000 + rng.randrange(9000)}"
-        ordinary = rng.randrange(5)
-        return {
-            "name": name,
-            "surname": surname,
-            "email": f"{name.lower()}.{surname.lower()}{rng.choice(['', '77', '.uk'])}@{rng.choice(facts['domains'])}",
-            "phone": self._phone(),
-            "order": f"FW-{number}",
-            "order_plain": number,
-            "order_lower": f"fw{number}",
-            "amount": f"£{rng.randrange(12, 280)}.{rng.choice(['00', '50', '95', '99'])}",
-            "weekday": facts["weekdays"][ordinary],
-            "weekday2": facts["weekdays"][(ordinary + 2) % 5],
-            "agent": self.agent_name.capitalize(),
-            **{one: rng.choice(facts[many]) for one, many in _POOLS.items()},
-        }
-
-    def _phone(self) -> str:
-        """Ranges that Ofcom keeps for drama: nobody can be called by mistake."""
-        last = f"{self.rng.randrange(1000):03d}"
-        return self.rng.choice([f"07700 900{last}", f"+44 7700 900{last}", f"0113 496 0{last}", f"020 7946 0{last}"])
 
     # saying
 
@@ -306,7 +275,7 @@ class Chat:
 
     def transcript(self) -> dict[str, object]:
         csat = self.rng.choices([5, 4, 3, 2, 1], [50, 28, 12, 6, 4])[0] if self.rng.random() < 0.35 else None
-        outcome = {"resolved": self.resolved, "csat": csat if self.resolved else None}
+        outcome: dict[str, object] = {"resolved": self.resolved, "csat": csat if self.resolved else None}
         outcome |= {"handed_off": self.handed_off, "reason": self.reason}
         return {
             "schema": "transcript/1",
@@ -319,6 +288,3 @@ class Chat:
             "outcome": outcome,
             "turns": self.turns,
         }
-
-
-_POOLS = {"product": "products", "city": "cities", "street": "streets", "size": "sizes", "shoe": "shoes"}
