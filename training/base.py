@@ -1,4 +1,4 @@
-"""The untuned encoder, for what is measured without a bundle."""
+"""The untuned encoder as int8 ONNX: exported once, then kept in the work directory for every later run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from pathlib import Path
 
 from retrieval.encoder import Encoder
 from training.config import TrainingConfig
+from training.encoder import SentenceEncoder
+from training.export import export
 from training.stages import Stages, fingerprint
+
+VERSION = 1
+CACHE = 400_000
+
+
+def base_directory(config: TrainingConfig, work: Path) -> Path:
+    def build(directory: Path) -> None:
+        export(SentenceEncoder.load(config.encoder.base), directory)
+
+    return Stages(work).run("base", fingerprint(VERSION, config.encoder.base), build)[0]
 
 
 def base_encoder(config: TrainingConfig, work: Path) -> Encoder:
-    """The recipe's base encoder as int8 ONNX, exported into `work` unless it is there already."""
-
-    def build(directory: Path) -> None:
-        from training.encoder import SentenceEncoder
-        from training.export import export
-
-        export(SentenceEncoder.load(config.encoder.base), directory, weights=False)
-
-    path, _ = Stages(work).run("encoder", fingerprint(config.encoder.base), build)
-    return Encoder(path, cache=100_000)
+    """Caches every text of a run: mining encodes the same texts again and again."""
+    return Encoder(base_directory(config, work), cache=CACHE)

@@ -17,11 +17,12 @@ from retrieval.engine import Engine
 from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
+from training.base import CACHE, base_directory, base_encoder
 from training.config import TrainingConfig
 from training.delex import delexicalise
 from training.encoder import SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
-from training.export import export, int8_similarity, load_state
+from training.export import int8_similarity, load_state
 from training.heads import FittedIntents, calibrate_answers, fit_answers, fit_intents, validate_answers
 from training.log import Scalars
 from training.mine import Mined, assign, intent_of_answers, mine
@@ -32,7 +33,6 @@ from training.stages import Report, Stages, fingerprint, silent
 from training.tune import TUNED_SHARE, Choice, choose_encoder, right_at_1
 from training.write import Parts, write
 
-ENCODER_CACHE = 400_000
 INTENT_EXAMPLES = 20_000
 COMPARED = 1000
 VERSION = 1
@@ -88,11 +88,12 @@ class _Run:
         self.recogniser = Recogniser(config.mining.entities)
 
     def fit(self, error_budget: float, examples: Sequence[tuple[str, str]]) -> Parts:
-        base = self.base()
-        frozen = Encoder(base, cache=ENCODER_CACHE)
+        self.progress("encoder", 0, 1, "exporting the base encoder, once")
+        base = base_directory(self.config, self.stages.work)
+        frozen = base_encoder(self.config, self.stages.work)
         mined = self.mined(frozen, examples)
         choice, directory = self.encoder(frozen, mined, base)
-        encoder = Encoder(directory, cache=ENCODER_CACHE) if choice.tuned else frozen
+        encoder = Encoder(directory, cache=CACHE) if choice.tuned else frozen
         encode = self.masked(encoder)
         intents = self.intents(encode, mined, examples)
         queries = self.queries(encode)
@@ -102,7 +103,11 @@ class _Run:
         servable = [answer.servable for answer in mined.answers]
         calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget)
         self.progress("heads", 1, 2, f"answers from P(correct) {threshold:.2f} on")
-        model = fit_answers(queries, mined.answer_of, len(mined.answers), seed=self.config.seed)
+        model = replace(
+            fit_answers(queries, mined.answer_of, len(mined.answers), seed=self.config.seed),
+            calibration=calibration,
+            replies=encode([delexicalise(answer.text) for answer in mined.answers]),
+        )
         self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
         self.progress("heads", 2, 2, f"right at first {seen.right[:, 0].mean():.1%} of the time")
         cost = self.int8_loss(encoder, choice, directory, mined)
@@ -117,21 +122,10 @@ class _Run:
             data=self.data,
             thresholds=Thresholds(answer=threshold, intent=intents.intent, in_scope=intents.in_scope),
             intents=intents.head,
-            model=replace(model, replies=encode([delexicalise(answer.text) for answer in mined.answers])),
+            model=model,
             answers=_answer_rows(mined),
             questions=_question_rows(self.pairs, mined),
         )
-
-    def base(self) -> Path:
-        """The untuned encoder as int8 ONNX; kept for all later runs with the same base."""
-
-        def build(directory: Path) -> None:
-            export(SentenceEncoder.load(self.config.encoder.base), directory)
-
-        self.progress("encoder", 0, 1, "exporting the base encoder")
-        path, _ = self.stages.run("base", fingerprint(VERSION, self.config.encoder.base), build)
-        self.progress("encoder", 1, 1, "base encoder ready")
-        return path
 
     def mined(self, frozen: Encoder, examples: Sequence[tuple[str, str]]) -> Mined:
         config = self.config

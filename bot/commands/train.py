@@ -1,0 +1,59 @@
+"""`deskhand train`: from the transcript folder to a bundle that the gate has judged."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bot.commands.progress import bar
+from bot.settings import Settings
+
+app = typer.Typer()
+console = Console(highlight=False)
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory (DESKHAND_DATA_DIR).")]
+ConfigDir = Annotated[Path | None, typer.Option("--config", help="Configuration directory (DESKHAND_CONFIG_DIR).")]
+
+
+@app.command()
+def train(
+    promote: Annotated[bool, typer.Option(help="Put the new bundle into service when the gate lets it pass.")] = False,
+    data: Data = None,
+    config: ConfigDir = None,
+) -> None:
+    """Train on all transcripts, measure the new bundle, and say whether it may go into service."""
+    settings = Settings.build(data_dir=data, config_dir=config)
+    started = time.monotonic()
+    id = train_bundle(settings)
+    console.print(f"Bundle {id} was made in {time.monotonic() - started:.0f} s; see `deskhand bundles show {id}`.")
+    if promote:
+        from bot.commands.bundles import promote as put_into_service
+
+        put_into_service(id, data=data, config=config)
+    else:
+        console.print(f"It is not in service yet: `deskhand bundles promote {id}` asks the gate and swaps it in.")
+
+
+def train_bundle(settings: Settings) -> str:
+    """The id of a new bundle made of everything in the transcript folder and the domain's examples."""
+    from bot.config import load_config as operators
+    from bot.domain import load_domain, nlu_examples
+    from bot.transcript import TranscriptFolder
+    from training.config import load_config
+    from training.run import train as run
+
+    recipe = load_config(settings.config_dir / "training.yml")
+    with bar() as report:
+        return run(
+            recipe,
+            list(TranscriptFolder(settings.transcripts).read()),
+            bundles=settings.bundles,
+            work=settings.runs,
+            error_budget=operators(settings.config_dir).error_budget,
+            examples=nlu_examples(load_domain(settings.config_dir)),
+            progress=report,
+        )
