@@ -11,26 +11,28 @@ from collections.abc import Iterator
 
 COMMON = frozenset(
     """
-    a able about absolutely account actually afraid after again agent ago all almost already also always am american
-    an and angry annoyed another any anyone anything apologies appalled april are aren as ask asking assistant at
-    august australian available aware away awful back bad based be because been before behind being best better beyond
-    black blue bored bot british broke busy but buy buying by bye call called calling can canadian cancel cannot card
-    care case certainly chat check checking chief chinese classic code cold coming company complaint concerned
-    confused contact could curious customer customers damaged day days dead dear december delayed delivery department
-    desperate diamond did different disappointed disgusted do does doesn doing don done down dr due dutch each early
-    ecstatic eight either email english enough even ever every everybody everyone everything excellent expecting
-    experiencing extremely fantastic february fed few final finally fine first five flight folks for forward four free
-    french friday friend from frustrated fully fun furious gentlemen gents german get getting give given giving glad
-    go going gold gone good got grateful great green grounded guest guys had happy hard has hasn have having he
-    heartbroken hello help helpful her here hey hi him his hola holding home hopeful hoping horrible hour hours how
-    hungry i if ill immediately important in inc incorrect incorrectly indian information inquiring interested into
-    irish is isn it italian item its january japanese job july june just keep kind kinda know ladies last late later
-    least leaving left let like literally little live livid living ll locked long look looking lost lot lovely ltd
-    lucky ma mad madam made make man manager many march married may maybe me mean member message mexican might mine
-    minute miss misspelled mister monday money month more morning most mr mrs ms much must mx my name named names need
-    needs nervous never new next nice night nine no nobody none nope not nothing november now number o october of off
-    offended ok okay old on once one online only open optimistic or order other our out over package paid parcel past
-    pay paying pending perfect phone platinum please pleased premium pretty priority private problem product proud
+    a able about absolutely account actually afraid after afternoon again agent ago agreed ah all almost already
+    alright also always am amazing american an and angry annoyed another any anyone anything anytime apologies
+    appalled april are aren as asap ask asking assistant at august australian available aware away awesome awful back
+    bad based be because been before behind being best better beyond black bless blue bored bot brilliant british bro
+    broke buddy busy but buy buying by bye call called calling can canadian cancel cannot card care case certainly
+    chat check checking chief chinese classic code cold coming company complaint concerned confused contact cool
+    correct could curious customer customers cya damaged day days dead dear december delayed delivery department
+    desperate diamond did different disappointed disgusted do does doesn doing don done down dr dude due dutch each
+    early ecstatic eight either email english enough even evening ever every everybody everyone everything exactly
+    excellent expecting experiencing extremely fantastic farewell february fed few final finally fine first five
+    flight folks for forward four free french friday friend from frustrated fully fun furious gentlemen gents german
+    get getting give given giving glad go going gold gone good goodbye goodnight got grateful great green grounded
+    guest guys had happy hard has hasn have having he heartbroken hello help helpful her here hey hi him his hmm hola
+    holding home honey hopeful hoping horrible hour hours how hungry i if ill immediately important in inc incorrect
+    incorrectly indeed indian information inquiring interested into irish is isn it italian item its january japanese
+    job july june just keep kind kinda know ladies last late later least leaving left let like literally little live
+    livid living ll locked long look looking lost lot lovely ltd lucky ma mad madam made make man manager many march
+    married mate may maybe me mean member message mexican might mine minute miss misspelled mister monday money month
+    more morning most mr mrs ms much must mx my name named names need needs nervous never nevermind new next nice
+    night nine no nobody none nope not noted nothing november now number o october of off offended oh ok okay old on
+    once one online only open optimistic or order other our out over package paid pal parcel past pay paying peace
+    pending perfect phone platinum please pleased pls plz premium pretty priority private problem product proud
     purchase put question quick quite re ready real really received receiving red refund regarding regards registered
     reply represent request reservations return returned returning right ring rude running russian sad same saturday
     say saying scottish seeing seems sent september service seven several shall she shipping shocked shop should
@@ -39,11 +41,11 @@ COMMON = frozenset(
     such sunday super support supposed sure swedish t talk talking team tell ten terrible than thank thankful thanks
     that the their them then there these they thing things thinking third thirteen this those three thrilled thursday
     time tired to today together tomorrow tonight too totally transferred traveling travelling tried trying tuesday
-    turkish tweeting twelve twenty two u unable under understand unhappy until up upset ur urgent us use user using
-    utterly valued ve vegan very via vip visa wait waiting want wanted wanting was wasn we wednesday week weekend
-    weeks welcome well were what whats when where which while white who whole why will willing wish with within
-    without won wondering working worried worry worse worst would wow writing wrong ya yeah year years yellow yep yes
-    yesterday yet you your youre yours yourself
+    turkish tweeting twelve twenty two u unable under understand understood unhappy until up upset ur urgent us use
+    user using utterly valued ve vegan very via vip visa wait waiting want wanted wanting was wasn we wednesday week
+    weekend weeks welcome well were what whatever whats when where which while white who whole why will willing wish
+    with within without won wonderful wondering working worried worry worse worst would wow writing wrong ya yeah year
+    years yellow yep yes yesterday yet you your youre yours yourself
     """.split()
 )
 

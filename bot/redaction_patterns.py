@@ -33,6 +33,7 @@ PATTERNS: Mapping[str, str] = {
         r"|(?i:\b(?:order|invoice|booking|reservation|tracking|ticket|rma)\s*+#?\s*+([A-Z]{0,4}-?\d{5,14})\b)"
         r"|(?<![\w#])#\s?(\d{5,14})\b"
     ),
+    "CARD": rf"(?i:\bcard{_NUMBER}{_IS}(\d(?:[ -]?\d){{11,18}})\b)",
     "ACCOUNT": (
         r"(?i:\b(?:account|acct|customer|client|user|member(?:ship)?|policy|loyalty|flyer|contract|card|routing|passport"
         rf"|licen[cs]e|reference|confirmation){_NUMBER}{_IS}{_ID})"
@@ -46,7 +47,7 @@ Finder = Callable[[str, str, bytearray], Iterator[Span]]
 PLACEHOLDER = re.compile(r"<([A-Z]+)(?:_(\d{1,6}))?>")
 _WORTH_A_LOOK = re.compile(r"(?i)[\d@]|://|www\.| dot ")
 _SECRET = re.compile(
-    r"(?i)\b(?:password|passcode|passwd|pin|cvv|cvc)(?:\s++is|\s?[:=])\s*+([^\s,;<>]{0,60}\d[^\s,;<>]{0,60})"
+    r"(?i)\b(?:password|passcode|passwd|pin|cvv|cvc)(?:\s++is|\s?[:=])\s*+([^\s,;<>]{0,60}\d(?:[^\s,;<>]{0,60}[^\s,;<>.!?])?)"
     r"|\b(?:pin|cvv|cvc)(?:\s++(?:code|number))?\s++(\d{3,6})\b"
 )
 
@@ -159,7 +160,11 @@ def _cards(text: str, region: str, taken: bytearray) -> Iterator[Span]:
     """Numbers that pass Luhn, that presidio knows by their prefix, or that are grouped like a card (a typing error)."""
     for match in _CARD.finditer(text):
         number = match.group()
-        if luhn(number) or _FOUR_BY_FOUR.fullmatch(number) or _judge("CreditCardRecognizer", number):
+        if (
+            (number[0] in "23456" and luhn(number))
+            or _FOUR_BY_FOUR.fullmatch(number)
+            or _judge("CreditCardRecognizer", number)
+        ):
             yield Span(*match.span(), "CARD")
 
 
