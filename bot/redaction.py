@@ -20,16 +20,25 @@ from bot.redaction_patterns import PATTERNS, PLACEHOLDER, Span, find
 from bot.transcript_schema import By, Transcript, Turn
 from retrieval.errors import BadInput
 
-__all__ = ["PATTERNS", "PLACEHOLDER", "Redaction", "Redactor", "looks_like_name", "redact"]
+__all__ = ["PATTERNS", "PLACEHOLDER", "Redaction", "Redactor", "looks_like_name", "plain", "redact"]
 
 MAX_NAMES = 200
 """Names that are looked for again in one conversation; keeps hostile input linear."""
+
+CONTACTS = ("EMAIL", "PHONE", "ADDRESS")
+
+
+def plain(value: str) -> str:
+    """What makes two spellings of a value the same: letters and digits; of a long number the last ten digits."""
+    kept = re.sub(r"[\W_]+", "", value).lower()
+    return kept[-10:] if kept.isdigit() and len(kept) in (11, 12) else kept
 
 
 class Redactor:
     """What to mask. `patterns`: placeholder name -> `re` expression, run on texts with a digit; the first group that
     matched is the value. `agents` are the names of the desk's people. `region` (ISO 3166) reads phone numbers without
-    a country code. `salt` makes customer pseudonyms unguessable."""
+    a country code. `salt` makes customer pseudonyms unguessable. `public` are e-mail addresses, phone numbers and
+    addresses of the desk itself, which stay."""
 
     def __init__(
         self,
@@ -39,15 +48,23 @@ class Redactor:
         region: str = "US",
         agents: Iterable[str] = (),
         salt: bytes = b"",
+        public: Iterable[str] = (),
     ) -> None:
         self.patterns = {kind: _compiled(kind, pattern) for kind, pattern in patterns.items()}
         self.names, self.region, self.agents, self.salt = names, region, tuple(agents), salt
+        self.public = frozenset(map(plain, public))
 
-    def knowing(self, agents: Iterable[str]) -> Redactor:
-        """The same redactor that also knows these people of the desk."""
+    def knowing(self, agents: Iterable[str], public: Iterable[str] = ()) -> Redactor:
+        """The same redactor that also knows these people of the desk, and these values that the desk publishes."""
         other = copy(self)
         other.agents = (*self.agents, *agents)
+        other.public = self.public | frozenset(map(plain, public))
         return other
+
+    def contacts(self, text: str) -> list[str]:
+        """The e-mail addresses, phone numbers and street addresses in a text."""
+        spans = find(text, {}, self.region, bytearray(len(text)))
+        return [text[span.start : span.end] for span in spans if span.kind in CONTACTS]
 
     def start(self) -> Redaction:
         """The state of one conversation."""
@@ -116,8 +133,12 @@ class Redaction:
         for span in self._candidates(text, by, taken):
             if span.start < span.end and taken.find(1, span.start, span.end) < 0:
                 taken[span.start : span.end] = b"\1" * (span.end - span.start)
-                kept.append(span)
+                if not self._is_public(span, text):
+                    kept.append(span)
         return sorted(kept)
+
+    def _is_public(self, span: Span, text: str) -> bool:
+        return span.kind in CONTACTS and plain(text[span.start : span.end]) in self._redactor.public
 
     def _reserve(self, text: str, taken: bytearray) -> None:
         """Placeholders that the text came with keep their place and their number."""
@@ -140,7 +161,7 @@ class Redaction:
     def _placeholder(self, kind: str, value: str) -> str:
         if kind == "NAME":
             return self._remember(value)
-        key = (kind, re.sub(r"[\W_]+", "", value).lower())
+        key = (kind, plain(value))
         if key not in self._values:
             self._values[key] = self._next(kind)
         return self._values[key]

@@ -1,6 +1,6 @@
 """Transcript files, and data/transcripts: every conversation that training may read, redacted.
 
-The folder is append-only, has one file an import, and holds no id twice. What a transcript is: `bot/transcript_schema.py`.
+The folder is append-only, has one file an import, and holds no id twice. The schema: `bot/transcript_schema.py`.
 """
 
 from __future__ import annotations
@@ -166,6 +166,18 @@ class TranscriptFolder:
             if not path.exists():
                 replace_file(self.root, lambda file: path if file.write(secrets.token_hex(32)) else None)
         return path.read_bytes()
+
+    def public(self) -> frozenset[str]:
+        """Contact values of the desk itself that are not masked: `public.txt`, one a line, for the operator to edit."""
+        path = self.root / "public.txt"
+        return frozenset(path.read_text(encoding="utf-8").splitlines()) if path.exists() else frozenset()
+
+    def publish(self, values: Iterable[str]) -> None:
+        """Add to `public.txt`."""
+        path = self.root / "public.txt"
+        with self._locked():
+            if all_of_them := sorted(self.public() | set(values)):
+                replace_file(self.root, lambda file: path if file.write("\n".join(all_of_them) + "\n") else None)
 
     def _all(self) -> Iterator[Transcript]:
         for path in self.files():

@@ -40,6 +40,9 @@ def import_(
     region: Annotated[
         str, typer.Option(help="Country (ISO 3166) whose phone numbers come without a country code.")
     ] = "US",
+    public_after: Annotated[
+        int, typer.Option(min=0, help="Contact values that the desk gave to so many customers stay; 0: mask all.")
+    ] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, redact and report; write nothing.")] = False,
     as_json: AsJson = False,
     data: Data = None,
@@ -50,7 +53,7 @@ def import_(
 
     settings = Settings.build(data_dir=data)
     folder = TranscriptFolder(settings.transcripts)
-    options = Options(_columns(column or ()), tuple(agent or ()), source)
+    options = Options(_columns(column or ()), tuple(agent or ()), source, public_after)
     redactor = Redactor(region=region, salt=b"" if dry_run else folder.salt())
     with _bar(quiet=as_json) as bar:
         tasks = {path.name: bar.add_task(path.name, total=None) for path in files}
@@ -94,6 +97,7 @@ def _facts(report: Report) -> dict[str, object]:
         "unchanged": report.unchanged,
         "repeated": report.repeated,
         "one_sided": report.one_sided,
+        "public": report.public,
         "rejected": len(report.rejected),
         "quarantine": str(report.quarantine) if report.quarantine else None,
         "columns": dict(layout.columns) if layout else None,
@@ -109,6 +113,8 @@ def _tell(report: Report, *, dry_run: bool) -> None:
         kind = {"\t": "tab"}.get(layout.delimiter, repr(layout.delimiter))
         typer.echo(f"  read as {layout.encoding}, separated by {kind}: {names}")
         typer.echo(f"  authors: {', '.join(f'{n} {by}' for by, n in Counter(layout.speakers.values()).items())}")
+    if report.public:
+        typer.echo(f"  contact values of the desk, not masked: {', '.join(report.public)}")
     if report.repeated:
         typer.echo(f"  {report.repeated} came up more than once in the file")
     if report.one_sided:

@@ -24,11 +24,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Options:
-    """`columns`: role -> column name, "-" for none; `agents`: values of the author column that are the desk's."""
+    """`columns`: role -> column name, "-" for none; `agents`: values of the author column that are the desk's.
+    `public_after`: a contact value that the desk gave to so many customers stays (0: none does)."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     agents: tuple[str, ...] = ()
     source: str = ""
+    public_after: int = 5
 
     def source_of(self, path: Path) -> str:
         """Where the conversations come from. Ids are made from it, so it must not change between two exports."""

@@ -15,6 +15,7 @@ from retrieval.errors import BadInput, Unavailable
 from training.importers import jsonl, rasa, table
 from training.importers.detect import FORMATS, detect
 from training.importers.language import language_of
+from training.importers.public import public_values
 from training.importers.rows import Options, Rejected
 
 Progress = Callable[[str, int, int], None]
@@ -26,7 +27,8 @@ _RAW_CHARS = 10_000
 @dataclass
 class Report:
     """What became of a file. Counts are conversations: `unchanged` were in the folder already, `repeated` came up more
-    than once in the file, `one_sided` have no customer or no desk. `rejected` are rows or lines."""
+    than once in the file, `one_sided` have no customer or no desk. `rejected` are rows or lines; `public` are contact
+    values of the desk that stay."""
 
     path: Path
     format: str
@@ -36,6 +38,7 @@ class Report:
     repeated: int = 0
     one_sided: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    public: list[str] = field(default_factory=list)
     quarantine: Path | None = None
     layout: table.Layout | None = None
     sample: Transcript | None = None
@@ -82,13 +85,17 @@ def _import_file(
 ) -> Report:
     transcripts = _unique(_items(report, options), report)
     report.one_sided = sum(_one_sided(transcript) for transcript in transcripts)
-    redactor = redactor.knowing([*filter(None, options.agents), *(report.layout.agents if report.layout else ())])
+    report.public = public_values(transcripts, redactor, options.public_after)
+    agents = [*filter(None, options.agents), *(report.layout.agents if report.layout else ())]
+    redactor = redactor.knowing(agents, [*folder.public(), *report.public])
     if report.rejected and not dry_run:
         report.quarantine = _quarantine(report, quarantine, redactor)
     if not transcripts:
         raise _nothing(report)
     clean = _redacted(report, transcripts, redactor, progress)
     added = _count(folder, clean) if dry_run else folder.add(clean, options.source_of(report.path))
+    if not dry_run:
+        folder.publish(report.public)
     report.new, report.unchanged = added.new, added.unchanged
     return report
 

@@ -122,6 +122,48 @@ def test_a_dry_run_reports_and_writes_nothing(desk: Any, table: Any) -> None:
     assert desk.bytes() == {}
 
 
+def contact_log(customers: int, **more: Any) -> str:
+    rows = []
+    for n in range(customers):
+        turns = [
+            {"by": "customer", "text": "it is me@x.example again, how do I reach returns?"},
+            {
+                "by": "agent",
+                "text": f"me@x.example is noted. Write to returns@shop.example or 800-433-7300, case of c{n}@x.example",
+            },
+        ]
+        rows.append(json.dumps({"id": f"chat-{n}", "turns": turns, **more}))
+    return "\n".join(rows)
+
+
+def test_contact_values_that_the_desk_gives_to_everybody_stay(desk: Any) -> None:
+    report = desk.imports(desk.file("log.jsonl", contact_log(5)))
+    assert report.public == ["800-433-7300", "returns@shop.example"]
+    replies = {transcript.turns[1].text for transcript in desk.folder.read()}
+    assert replies == {"<EMAIL> is noted. Write to returns@shop.example or 800-433-7300, case of <EMAIL_2>"}
+
+
+@pytest.mark.parametrize(
+    ("log", "options"),
+    [
+        (contact_log(4), Options()),
+        (contact_log(9, customer="always the same"), Options()),
+        (contact_log(9), Options(public_after=0)),
+    ],
+)
+def test_contact_values_that_few_were_given_are_masked(desk: Any, log: str, options: Options) -> None:
+    assert desk.imports(desk.file("log.jsonl", log), options).public == []
+    assert "returns@" not in b"".join(desk.bytes().values()).decode()
+
+
+def test_what_is_public_once_stays_public_and_the_operator_may_add(desk: Any) -> None:
+    desk.imports(desk.file("log.jsonl", contact_log(5)))
+    desk.folder.publish(["Press@Shop.example"])
+    desk.imports(desk.file("more.jsonl", line("z", "is it returns@shop.example or press@shop.example?")))
+    (found,) = [transcript for transcript in desk.folder.read() if transcript.id == "z"]
+    assert found.turns[0].text == "is it returns@shop.example or press@shop.example?"
+
+
 def test_formats_are_told_by_content_not_by_name(desk: Any, table: Any) -> None:
     assert detect(desk.file("a.csv", line("a"))) == "jsonl"
     assert detect(desk.file("b.json", json.dumps({"sender_id": "x", "events": []}))) == "rasa"
