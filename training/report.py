@@ -175,9 +175,14 @@ def _words(scores: Scores) -> list[str]:
     return [
         "## Words",
         f"An answer is *right* {rule}. *Handed over* means that a person answers. *Likely between* is the range that "
-        "95 of 100 repetitions with other conversations of this kind would give. The bot answers by itself when it is "
-        f"at least {scores.threshold:.0%} sure.",
+        f"95 of 100 repetitions with other conversations of this kind would give. {_bar(scores.threshold)}",
     ]
+
+
+def _bar(threshold: float) -> str:
+    if threshold > 1:
+        return "In training no level of sureness kept the error budget, so the bot never answers by itself."
+    return f"The bot answers by itself when it is at least {threshold:.0%} sure."
 
 
 def cell(text: str, most: int = 160) -> str:

@@ -78,3 +78,9 @@ def test_the_same_scores_give_the_same_text():
 def test_a_cell_is_short_and_on_one_line():
     assert cell("a\n\tb") == "a b"
     assert len(cell("x" * 500)) == 160
+
+
+def test_a_threshold_that_nothing_reaches_is_explained():
+    assert "at least 80% sure" in report(make())
+    unreachable = Scores("b", make(wrong=0, handed=200).cases, 1.01, 0.05, "action")
+    assert "the bot never answers by itself" in report(unreachable)
