@@ -72,11 +72,12 @@ async def run(
 def hand_off(
     reason: str, conversation: Conversation, domain: Domain, *, gap: bool = False, note: str = ""
 ) -> Sequence[Event]:
-    """Says that a person takes over (unless the bot has spoken for it in this turn), and gives the conversation up.
+    """Says that a person takes over and gives the conversation up.
 
-    The sentence is the response `utter_handoff_<reason>`, `utter_handoff`, or our own. `gap` records the question.
+    The sentence is the response `utter_handoff_<reason>`, for `asked` also `utter_handoff`, or our own. `gap` records
+    the question.
     """
-    names = (f"utter_handoff_{reason}", "utter_handoff")
+    names = (f"utter_handoff_{reason}", "utter_handoff" if reason == "asked" else "")
     found = next((name for name in names if name in domain.responses), None)
     text = SENTENCES.get(reason, SENTENCES["asked"])
     events: list[Event] = [render(found, conversation, domain) if found else BotSaid(text=text, source="system")]

@@ -88,6 +88,8 @@ class Domain:
 
     def featured(self, intent: str | None, entities: Sequence[Mapping[str, Any]]) -> frozenset[str]:
         """The names of the entities of a message that rules and stories see."""
+        if not entities:
+            return frozenset()
         known = self.intents.get((intent or "").partition("/")[0])
         names = {str(entity.get("entity")) for entity in entities}
         names = {name for name in names if self.entities.get(name, False)}

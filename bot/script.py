@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Features = Mapping[str, Hashable]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A message (`said`, then `name` is the intent, None when nobody can be sure) or an action of a conversation."""
 
@@ -62,11 +62,18 @@ class Expected:
 
 
 def points(marks: Sequence[Mark], domain: Domain, limits: Limits) -> list[Point]:
-    return [_point(mark, domain, limits) for mark in marks]
+    # Marks share their slots until one changes, so few of them need their features computed.
+    features: dict[int, Features] = {}
+    found = []
+    for mark in marks:
+        key = id(mark.slots)
+        if key not in features:
+            features[key] = domain.features(mark.slots)
+        found.append(_point(mark, features[key], domain, limits))
+    return found
 
 
-def _point(mark: Mark, domain: Domain, limits: Limits) -> Point:
-    slots = domain.features(mark.slots)
+def _point(mark: Mark, slots: Features, domain: Domain, limits: Limits) -> Point:
     event = mark.event
     if isinstance(event, ActionRan):
         return Point(False, event.name, loop=mark.loop, slots=slots, policy=event.policy)

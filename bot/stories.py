@@ -31,10 +31,10 @@ class Story:
 
 def predict(stories: Iterable[Story], points: Sequence[Point], influential: frozenset[str]) -> str | None:
     """The next action (`action_listen` to wait) of the story that the conversation follows, None for none."""
-    shown = visible(points)
-    starts = [i for i, point in enumerate(shown) if point.said]
     remembered = list(stories)
-    for start in starts:
+    shown = visible(points) if remembered else []
+    longest = max((len(story.points) for story in remembered), default=0)
+    for start in (i for i, point in enumerate(shown) if point.said and len(shown) - i <= longest):
         tail = shown[start:]
         base = shown[start - 1].slots if start else {}
         for story in remembered:

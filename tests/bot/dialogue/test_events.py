@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from dataclasses import fields
@@ -198,19 +199,24 @@ def turns(count: int) -> list[Event]:
 
 
 def seconds(count: int) -> float:
+    """Of processor time, the best of several, so that a busy machine does not count."""
     log = turns(count)
     best = 9.0
-    for _ in range(5):
-        start = time.perf_counter()
-        fold("c", log)
-        best = min(best, time.perf_counter() - start)
+    gc.disable()
+    try:
+        for _ in range(7):
+            start = time.process_time()
+            fold("c", log)
+            best = min(best, time.process_time() - start)
+    finally:
+        gc.enable()
     return best
 
 
 def test_folding_a_long_conversation_costs_little_and_grows_with_its_length_only() -> None:
-    assert seconds(200) < 0.05
+    assert seconds(200) < 0.02
     # Eight times as much; quadratic cost would be 64 times.
-    assert seconds(1600) < 40 * seconds(200)
+    assert seconds(1600) < 24 * seconds(200)
 
 
 def test_every_event_is_exported_by_name() -> None:

@@ -124,9 +124,9 @@ def test_deciding_costs_the_same_at_the_end_of_a_long_conversation(shop: Domain)
         conversation = fold("c", [*talk, said("hi", "greet")])
         best = 9.0
         for _ in range(20):
-            start = time.perf_counter()
+            start = time.process_time()
             decide(conversation, shop, Candidates(), Limits())
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(400) < max(3 * seconds(60), 0.005)
