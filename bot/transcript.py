@@ -9,11 +9,11 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from json import JSONDecoder
 from pathlib import Path
 from typing import IO
 
@@ -148,7 +148,11 @@ class TranscriptFolder:
         return Added(new, unchanged)
 
     def ids(self) -> set[str]:
-        return {transcript.id for transcript in self._all()}
+        found: set[str] = set()
+        for path in self.files():
+            with path.open(encoding="utf-8") as lines:
+                found.update(_id(line) for line in lines if line.strip())
+        return found
 
     def read(self) -> Iterator[Transcript]:
         """All transcripts by `started_at`, those without one first, ties by id."""
@@ -158,14 +162,6 @@ class TranscriptFolder:
         """sha256 of the content; the same for the same lines, however they are spread over files."""
         lines = sorted(hashlib.sha256(dumps(t).encode()).digest() for t in self._all())
         return hashlib.sha256(b"".join(lines)).hexdigest()
-
-    def salt(self) -> bytes:
-        """The secret of this data directory that customer pseudonyms are made with; made on first use."""
-        path = self.root / ".salt"
-        with self._locked():
-            if not path.exists():
-                replace_file(self.root, lambda file: path if file.write(secrets.token_hex(32)) else None)
-        return path.read_bytes()
 
     def public(self) -> frozenset[str]:
         """Contact values of the desk itself that are not masked: `public.txt`, one a line, for the operator to edit."""
@@ -189,6 +185,16 @@ class TranscriptFolder:
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+_BEFORE_ID = f'{{"schema":"{SCHEMA}","id":'
+
+
+def _id(line: str) -> str:
+    """The id of a line; a line that we wrote begins with it, so the rest needs no parsing."""
+    if not line.startswith(_BEFORE_ID):
+        return loads(line).id
+    return str(JSONDecoder().raw_decode(line, len(_BEFORE_ID))[0])
 
 
 def slug(name: str) -> str:

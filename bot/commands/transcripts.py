@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bot.auth import kept_secret
 from bot.settings import Settings
 from bot.transcript import Transcript, TranscriptFolder, encode, write
 from retrieval.errors import BadInput, NotFound
@@ -54,7 +55,8 @@ def import_(
     settings = Settings.build(data_dir=data)
     folder = TranscriptFolder(settings.transcripts)
     options = Options(_columns(column or ()), tuple(agent or ()), source, public_after)
-    redactor = Redactor(region=region, salt=b"" if dry_run else folder.salt())
+    salt = "" if dry_run else kept_secret(settings.data_dir / "pseudonym-salt")
+    redactor = Redactor(region=region, salt=salt.encode())
     with _bar(quiet=as_json) as bar:
         tasks = {path.name: bar.add_task(path.name, total=None) for path in files}
         reports = import_files(

@@ -198,11 +198,6 @@ def test_the_fingerprint_follows_the_content_and_not_the_files(tmp_path: Path) -
     assert one.fingerprint() == two.fingerprint() != other.fingerprint()
 
 
-def test_the_salt_is_made_once_and_differs_between_desks(tmp_path: Path) -> None:
-    one, two = TranscriptFolder(tmp_path / "one"), TranscriptFolder(tmp_path / "two")
-    assert one.salt() == TranscriptFolder(tmp_path / "one").salt() != two.salt()
-
-
 def test_every_line_says_its_schema(tmp_path: Path) -> None:
     write(tmp_path / "x.jsonl", [chat("a")])
     assert json.loads((tmp_path / "x.jsonl").read_text())["schema"] == "transcript/1"

@@ -92,7 +92,8 @@ def _import_file(
         report.quarantine = _quarantine(report, quarantine, redactor)
     if not transcripts:
         raise _nothing(report)
-    clean = _redacted(report, transcripts, redactor, progress)
+    # Masked before the folder is locked: the archive of a running server must not wait for an import.
+    clean = list(_redacted(report, transcripts, redactor, progress))
     added = _count(folder, clean) if dry_run else folder.add(clean, options.source_of(report.path))
     if not dry_run:
         folder.publish(report.public)
@@ -104,7 +105,7 @@ def _items(report: Report, options: Options) -> Iterator[Transcript | Rejected]:
     if report.format == "table":
         report.layout = table.layout(report.path, options)
         return table.read(report.path, options, report.layout)
-    return {"jsonl": jsonl, "rasa": rasa}[report.format].read(report.path, options)
+    return {"jsonl": jsonl.read, "rasa": rasa.read}[report.format](report.path, options)
 
 
 def _unique(items: Iterable[Transcript | Rejected], report: Report) -> list[Transcript]:
