@@ -1,9 +1,9 @@
 """The HTTP client of a rasa-sdk action server; the only translator to and from its tracker JSON is `bot.tracker`.
 
 The protocol is that of Rasa 3.6 and rasa-sdk 3.6 to 3.21: `POST {next_action, sender_id, tracker, domain, version}`,
-answered by `{events, responses}`; 400 means that the action rejects, 404 that there is none of that name. The domain goes
-with every call: a server of rasa-sdk 3.6 that got only its digest would run the action with an empty one, and one that
-wants it (449) never has to ask.
+answered by `{events, responses}`; 400 means that the action rejects, 404 that there is none of that name. The domain
+goes with every call: a server of rasa-sdk 3.6 that got only its digest would run the action with an empty one, and a
+newer one that wants it (449) never has to ask.
 """
 
 from __future__ import annotations
