@@ -191,9 +191,10 @@ class Manager:
 
     def _give_up(self, turn: Turn, message: UserMessage, engine: Engine, error: Exception) -> None:
         """What happened before the failure stays: it was said or done. The customer is told and a person takes over."""
-        reason = "action_failed" if isinstance(error, ActionFailed) else "failed"
-        self._metrics.errors.labels("action_server" if reason == "action_failed" else "turn").inc()
-        log.error("the turn failed", reason=reason, error=str(error), exc_info=error)
+        expected = isinstance(error, ActionFailed)
+        reason = "action_failed" if expected else "failed"
+        self._metrics.errors.labels("action_server" if expected else "turn").inc()
+        log.error("the turn failed", reason=reason, error=str(error), exc_info=None if expected else error)
         if not any(isinstance(event, UserSaid) for event in turn.new_events):
             turn.add(_user_said(message, engine.id))
         if turn.conversation.mode == "bot":
