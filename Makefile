@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 
-.PHONY: help install demo test check bench pins clean
+.PHONY: help install demo test check bench pins docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## the measurements that end in docs/benchmarks.md; needs a 
 pins: ## write constraints.txt from what .venv holds now
 	@{ head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v '^#' | sed 's/+cpu$$//'; } > constraints.new
 	@mv constraints.new constraints.txt
+
+docs: $(VENV)/.dev ## write the page of all commands, docs/cli.md
+	@$(BIN)/python tests/cli_page.py > docs/cli.new && mv docs/cli.new docs/cli.md
 
 clean: ## remove the environment and every cache; what you imported and trained (data/) stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
