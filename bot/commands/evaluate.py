@@ -47,7 +47,7 @@ def intents(
     """Intent accuracy and out-of-scope detection."""
     from retrieval.engine import Engine
     from training.evaluate import evaluate_intents
-    from training.intents import train_intents
+    from training.labelled import train_intents
     from training.rows import check_trainable, draw_shots, read_intents
 
     rows, asked = read_intents(train), read_intents(test)
@@ -56,7 +56,7 @@ def intents(
     check_trainable(rows, train)
     with _workplace(work) as place, bar() as report:
         start = time.perf_counter()
-        bundle = train_intents(rows, config=recipe, seed=recipe.seed, work=place)
+        bundle = train_intents(rows, config=recipe, work=place)
         seconds = time.perf_counter() - start
         engine = Engine.load(bundle)
         found = evaluate_intents(engine, asked, progress=lambda done, total: report("test", done, total, ""))
@@ -77,7 +77,7 @@ def induction(
     from retrieval.engine import Engine
     from training.base import base_encoder
     from training.evaluate import evaluate_induced, evaluate_induction
-    from training.intents import train_intents
+    from training.labelled import train_intents
     from training.mine import induce
     from training.rows import read_intents, read_turns
 
@@ -92,7 +92,7 @@ def induction(
         found = {**evaluate_induction(rows, labels), "seconds": seconds, "labels": str(out)}
         if asked:
             texts = [(row.text, label) for row, label in zip(rows, labels, strict=True)]
-            engine = Engine.load(train_intents(texts, config=recipe, seed=recipe.seed, work=place))
+            engine = Engine.load(train_intents(texts, config=recipe, work=place))
             found |= evaluate_induced(engine, asked)
     _print(found, as_json=as_json)
 
