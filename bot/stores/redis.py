@@ -29,28 +29,39 @@ from retrieval.errors import Conflict, Unavailable
 LOCK_S = 10.0
 """A writer that died holds the conversation up for at most this long; one that lives renews its lock in time."""
 
-BEGIN = """
+# A lock is neither written to the append-only file nor replicated: it costs no fsync, and dies with its Redis.
+UNRECORDED = "redis.replicate_commands() redis.set_repl(redis.REPL_NONE) "
+
+BEGIN = (
+    UNRECORDED
+    + """
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[2]) == ARGV[1] then
     return redis.call('LRANGE', KEYS[1], 0, -1)
 end
 return false
 """
+)
 
 COMMIT = """
 local length = redis.call('LLEN', KEYS[1])
 if length ~= tonumber(ARGV[1]) then return -1 end
-for i = 6, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+redis.call('RPUSH', KEYS[1], unpack(ARGV, 6))
 redis.call('PERSIST', KEYS[1])
-for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[2]) end
+for i = 2, #KEYS do
+    if i ~= tonumber(ARGV[3]) then redis.call('ZREM', KEYS[i], ARGV[2]) end
+end
 redis.call('ZADD', KEYS[tonumber(ARGV[3])], ARGV[4], ARGV[2])
 local now = length + #ARGV - 5
 redis.call('PUBLISH', ARGV[5], now)
 return now
 """
 
-RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+RELEASE = UNRECORDED + "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
-RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+RENEW = (
+    UNRECORDED
+    + "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+)
 
 RETIRE = """
 if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end

@@ -201,3 +201,9 @@ class TestRedisStore(StoreContract):
             await store.close()
 
         asyncio.run(test())
+
+
+class TestSystemRedisStore(TestRedisStore):
+    @pytest.fixture
+    def redis_url(self, system_redis_url: str) -> str:
+        return system_redis_url
