@@ -21,7 +21,7 @@ PERSON = frozenset({"talk_to_person", "handoff", "human_handoff"})
 BUILTIN = {"restart": "action_restart", "back": "action_back", "session_start": "action_session_start"}
 MAX_MISSES = 3
 SHORT = 2
-"""A message of so few words is small talk rather than a question that people must see."""
+"""A message of so few words ("lol", "??") says too little for people to step in at once."""
 
 __all__ = ["decide", "fill", "parse_payload"]
 
@@ -63,8 +63,8 @@ def _builtin(conversation: Conversation, said: UserSaid, limits: Limits) -> Step
 
 
 def _person(conversation: Conversation, domain: Domain, said: UserSaid, limits: Limits) -> Step | None:
-    """ "Talk to a person" comes before any form; the domain may say how, but not whether."""
-    if said.intent not in PERSON or not sure(said, limits):
+    """Asking for a person comes before any form; the domain may say how, but not whether."""
+    if said.intent not in PERSON or said.confidence < limits.intent:
         return None
     found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
     if found and found.action not in (None, LISTEN) and not conversation.rejected:
@@ -215,7 +215,8 @@ def _answer_options(conversation: Conversation, candidates: Candidates, limits: 
     hits = [hit for hit in candidates.answers if _title(hit) and _serve(hit, conversation)]
     top = hits[0].p_correct if hits else 0.0
     close = [hit for hit in hits if hit.p_correct >= top - limits.clarify_margin]
-    if not 2 <= len(close) <= 3 or sum(hit.p_correct for hit in close) < limits.answer:
+    likely = sum(hit.p_correct for hit in close) >= limits.answer and limits.answer <= 1
+    if not likely or not 2 <= len(close) <= 3:
         return ()
     texts = dict.fromkeys(_title(hit) for hit in close)
     return tuple((text, text) for text in texts) if len(texts) > 1 else ()
@@ -245,14 +246,14 @@ def _ask_again(conversation: Conversation, domain: Domain) -> Step | None:
 
 
 def _rephrase(conversation: Conversation, domain: Domain, said: UserSaid, limits: Limits) -> Step | None:
-    """Before a person has to step in, one chance for the project's own `nlu_fallback` rule, or, after small talk that
-    nothing follows ("yes" to no question), to say it in other words."""
+    """Once, before people have to step in: the project's own `nlu_fallback` rule, or, after a word or two or small talk
+    that nothing follows ("yes" to no question), a plea to say it in other words."""
     seen = points(conversation.marks, domain, limits)
-    if acted(conversation) or any(point.policy == "fallback" for point in seen[-4:]):
+    if acted(conversation) or _offered(conversation) or any(point.policy == "fallback" for point in seen[-4:]):
         return None
     following = _after_fallback(domain)
-    short = said.confidence >= limits.intent and len(said.text.split()) <= SHORT
-    if following is None and said.intent in domain.intents and (short or sure(said, limits)):
+    short = len(said.text.split()) <= SHORT and not parse_payload(said.text)
+    if following is None and (short or (said.intent in domain.intents and sure(said, limits))):
         following = _sorry(domain)
     return RunAction(following, "fallback") if following else None
 
