@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from rq import Queue, Worker
+from rq import Queue, Worker, get_current_job
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from bot.settings import Settings
 from bot.stores import redis
+from retrieval.bundle import Bundles
 from retrieval.errors import DeskhandError, NotFound
 
 log = structlog.get_logger()
@@ -101,7 +102,7 @@ class Jobs:
                 failure_ttl=keep_s,
                 meta={"kind": kind},
             )
-        return _view(job)
+            return _view(job)
 
     def _jobs(self) -> list[Job]:
         queue = self._queue
@@ -136,18 +137,27 @@ def work(url: str, settings: Settings, *, burst: bool = False) -> None:
 
 
 def run_training(data_dir: str, config_dir: str) -> dict[str, Any]:
-    """`deskhand train` in a process of its own; its output is kept in data/runs."""
+    """`deskhand train --promote` in a process of its own; its output is kept in data/runs. A bundle that the gate does
+    not let pass is a result, too: `promoted` is then false and `last_lines` say why."""
     settings = Settings.build(data_dir=Path(data_dir), config_dir=Path(config_dir))
     settings.runs.mkdir(parents=True, exist_ok=True)
-    log_file = settings.runs / f"{os.environ.get('RQ_JOB_ID') or f'job-{os.getpid()}'}.log"
-    environment = {**os.environ, "DESKHAND_DATA_DIR": data_dir, "DESKHAND_CONFIG_DIR": config_dir}
+    log_file = settings.runs / f"{_own_id()}.log"
+    bundles = Bundles(settings.bundles)
+    before = set(bundles.ids())
+    environment = {**os.environ, "DESKHAND_DATA_DIR": data_dir, "DESKHAND_CONFIG_DIR": config_dir, "COLUMNS": "200"}
     with log_file.open("w") as output:
-        command = [sys.executable, "-m", "bot.cli", "train"]
+        command = [sys.executable, "-m", "bot.cli", "train", "--promote"]
         done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
-    tail = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()][-5:]
-    if done.returncode:
+    tail = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()][-10:]
+    made = sorted(set(bundles.ids()) - before)
+    if not made:
         raise TrainingFailed(f"training ended with {done.returncode}: {' | '.join(tail)}; all of it is in {log_file}")
-    return {"log": str(log_file), "last_lines": tail}
+    return {"bundle": made[-1], "promoted": bundles.current() == made[-1], "log": str(log_file), "last_lines": tail}
+
+
+def _own_id() -> str:
+    job = get_current_job()
+    return job.id if job else f"train-{os.getpid()}"
 
 
 def run_archive(data_dir: str, config_dir: str) -> dict[str, int]:

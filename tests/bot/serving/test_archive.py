@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from serving_desk import OPERATOR, Running, Server
@@ -143,23 +138,3 @@ async def test_a_session_ends_where_it_was_closed() -> None:
     assert list(sessions(events, 0)) == [(0, 2), (2, 5), (5, 6)]
     assert list(sessions(events, 2)) == [(2, 5), (5, 6)]
     assert list(sessions(events, 6)) == []
-
-
-async def test_a_real_worker_does_the_queued_archive_job(serve: Running, tmp_path: Path) -> None:
-    async with answered(serve) as server:
-        settings = server.parts.settings
-        first = await server.client.post("/api/v1/archive/runs", headers=OPERATOR)
-        second = await server.client.post("/api/v1/archive/runs", headers=OPERATOR)
-        assert first.json()["id"] == second.json()["id"], "one at a time"
-        environment = {
-            **os.environ,
-            "DESKHAND_REDIS_URL": str(settings.redis_url),
-            "DESKHAND_DATA_DIR": str(settings.data_dir),
-            "DESKHAND_CONFIG_DIR": str(settings.config_dir),
-        }
-        code = "from bot.commands.serve import app; app()"
-        command = [sys.executable, "-c", code, "worker", "--burst"]
-        await asyncio.to_thread(subprocess.run, command, env=environment, check=True, timeout=60)
-        job = server.parts.jobs.get(first.json()["id"])
-        assert (job.status, job.result) == ("finished", {"closed": 0, "archived": 1, "written": 1})
-        assert len(list(TranscriptFolder(settings.transcripts).read())) == 1
