@@ -94,7 +94,7 @@ class Chat:
     def _dressed(self, kind: Kind, text: str) -> str:
         """The request as it arrives: with a greeting, a name, a story around it, contact details."""
         rng = self.rng
-        long = rng.random() < (0.25 if self.channel == "email" else 0.05)
+        long = rng.random() < (0.2 if self.channel == "email" else 0.04)
         parts = [self.talk("story_before") if long else "", text, self.talk("story_after") if long else ""]
         if rng.random() < (0.35 if kind.needs_order else 0.08) and "FW-" not in text:
             parts.insert(2, self.talk("mention_order"))
@@ -111,9 +111,10 @@ class Chat:
         return self.fill(self.deck.draw(self.agent[name], self.rng))
 
     def _wording(self, wordings: tuple[str, ...]) -> str:
-        own = self.rng.random() < 0.85
-        index = self.agent_index if own else self.rng.randrange(len(wordings))
-        return self.fill(wordings[index % len(wordings)])
+        """Mostly one of the agent's own: every so many lines of a long block, or a line of a short one."""
+        agents = len(self.shop.agents)
+        index = self.agent_index if self.rng.random() < 0.85 else self.rng.randrange(agents)
+        return self.fill(self.rng.choice(wordings[index::agents] or (wordings[index % len(wordings)],)))
 
     def _signed(self, text: str) -> str:
         rng, agent = self.rng, self.agent

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 SEED = 20250901
 FIRST_DAY = datetime(2025, 9, 1, tzinfo=UTC)
 WEEKS = 8
-A_WEEK = 125
+A_WEEK = 150
 NEW_SINCE = 7
 _DAYS = (22, 19, 17, 17, 15, 6, 4)
 
@@ -39,7 +39,7 @@ def ranked(kinds: dict[str, Kind], shop: Shop, week: int) -> tuple[list[str], li
 
 def starts(week: int, rng: Random) -> list[datetime]:
     """When the conversations of a week begin, in order: mostly on working days, between 8 and 20 o'clock."""
-    days = rng.choices(range(7), weights=_DAYS, k=A_WEEK + rng.randrange(-8, 9))
+    days = rng.choices(range(7), weights=_DAYS, k=A_WEEK + rng.randrange(-10, 11))
     seconds = [rng.triangular(8 * 3600, 20 * 3600, 11 * 3600) for _ in days]
     monday = FIRST_DAY + timedelta(weeks=week - 1)
     return sorted(monday + timedelta(days=d, seconds=int(s)) for d, s in zip(days, seconds, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-_POOLS = {"product": "products", "city": "cities", "street": "streets", "size": "sizes", "shoe": "shoes"}
+_POOLS = {"city": "cities", "street": "streets", "size": "sizes", "shoe": "shoes"}
 
 
 def typing_style(channel: str, rng: Random) -> str:
@@ -34,6 +34,7 @@ def facts(pools: dict[str, Any], agent: str, rng: Random) -> dict[str, str]:
         "weekday2": pools["weekdays"][(day + 2) % 5],
         "agent": agent.capitalize(),
         **{one: rng.choice(pools[many]) for one, many in _POOLS.items()},
+        "product": rng.choice(pools["products" if rng.random() < 0.4 else "things"]),
     }
 
 

@@ -42,7 +42,7 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of request. `say`: one wording an agent, in their order; `late`: unusual ones of weeks 7-8."""
+    """One kind of request. `say`: one or two wordings an agent, in their order; `late`: unusual ones of weeks 7-8."""
 
     name: str
     ask: tuple[str, ...]
@@ -64,7 +64,7 @@ class Kind:
             return self.late
         if week < 7:
             return self.ask[:-HELD_BACK]
-        return rng.choices([self.late, self.ask[-HELD_BACK:], self.ask[:-HELD_BACK]], [18, 32, 50])[0]
+        return rng.choices([self.late, self.ask[-HELD_BACK:], self.ask[:-HELD_BACK]], [15, 25, 60])[0]
 
     def answer(self, week: int) -> str:
         return self.answers[1] if self.changed_in and week >= self.changed_in else self.answers[0]
