@@ -24,6 +24,9 @@ SEEDS: dict[str, tuple[str, ...]] = {
         "one moment please", "let me check that for you", "just a second", "please hold on while I look into it", "bear with me",
         "give me a minute to look this up", "I'm checking now", "thanks for waiting", "sorry for the wait", "let me have a look",
         "one sec", "I'll be right back", "thank you for your patience", "allow me a moment to find your details",
+        "looking", "checking", "on it", "let me find it", "right, give me a minute to find it", "I am opening your order", "one second, I'm opening your account",
+        "I shall look into this directly, please bear with me", "ok give me two minutes, be right back", "I'm just pulling that up", "bear with me a tick",
+        "I'll take a look at it right away", "let me ask a colleague", "brb", "sorry to hear that, let me see what I can do",
     ),
     "close": (
         "bye", "goodbye", "have a nice day", "is there anything else I can help you with?", "anything else?", "take care",

@@ -8,15 +8,18 @@ time the old one is retired; the text sent is a reply that an agent really wrote
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.random_projection import GaussianRandomProjection
 
 from retrieval.types import Matrix
 from training.acts import Acts, sentences
-from training.cluster import Labels, centroids, renumber, tight_groups
+from training.cluster import Labels, centroids, renumber, tight_groups, unit
 from training.delex import delexicalise, facts, slots
 from training.pairs import Pair
 
@@ -24,7 +27,8 @@ Encode = Callable[[Sequence[str]], Matrix]
 
 FILLABLE = frozenset({"NAME", "ORDER", "EMAIL"})
 PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT"})
-CONSTANT_SHARE = 0.5
+WORDS_WEIGHT = np.float32(0.8)
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,15 @@ def replies(pairs: Sequence[Pair], acts: Acts) -> list[Reply]:
 
 
 def _reply(pair: Pair, turns: Sequence[list[str]], act: dict[str, str]) -> Reply:
-    for index, turn in enumerate(turns):
-        kept = [s for s in turn if act[s] == "content"]
-        if kept:
-            text = " ".join(kept)
-            kind = "ask" if kept[-1].endswith("?") else "inform"
-            return Reply(pair, pair.reply_turns[index], text, delexicalise(text), kind)
-    text = pair.replies[0].strip()
-    return Reply(pair, pair.reply_turns[0], text, delexicalise(text), "phatic")
+    """The turn of the block that says most, without its greetings, hold lines and sign-offs."""
+    content = [" ".join(s for s in turn if act[s] == "content") for turn in turns]
+    index = max(range(len(turns)), key=lambda i: (len(content[i].split()), -i))
+    if not content[index]:
+        text = pair.replies[0].strip()
+        return Reply(pair, pair.reply_turns[0], text, delexicalise(text), "phatic")
+    text = content[index]
+    kind = "ask" if text.endswith("?") else "inform"
+    return Reply(pair, pair.reply_turns[index], text, delexicalise(text), kind)
 
 
 def group(
@@ -80,7 +85,7 @@ def group(
     one row a reply; `weight` is how much they count beside the replies.
     """
     vectors = encode([reply.key for reply in found])
-    joint = np.hstack([vectors, np.float32(weight) * requests])
+    joint = np.hstack([vectors, np.float32(weight) * requests, WORDS_WEIGHT * words(found, seed=seed)])
     kinds = np.array([reply.kind for reply in found])
     labels = np.zeros(len(found), np.int64)
     offset = 0
@@ -90,6 +95,23 @@ def group(
         labels[rows] = offset + tight_groups(joint[rows], similarity=similarity, most=share, seed=seed)
         offset = int(labels.max()) + 1
     return _split_conflicts(found, renumber(labels))
+
+
+def words(found: Sequence[Reply], *, seed: int) -> Matrix:
+    """(n, 256) unit rows: the words and facts of each reply, weighted by tf-idf, randomly projected.
+
+    The encoder hears style and mood; agents who word the same answer differently share its terms and its numbers.
+    """
+    counts = TfidfVectorizer(analyzer=_terms, min_df=min(3, len(found)), sublinear_tf=True)
+    try:
+        table = counts.fit_transform(found)
+    except ValueError:  # no term is frequent enough
+        return np.zeros((len(found), 1), np.float32)
+    return unit(np.asarray(GaussianRandomProjection(256, random_state=seed).fit_transform(table), np.float32))
+
+
+def _terms(reply: Reply) -> list[str]:
+    return [word for word in _WORD.findall(reply.key.lower()) if len(word) > 2] + sorted(facts(reply.text))
 
 
 def _split_conflicts(found: Sequence[Reply], labels: Labels) -> tuple[Labels, list[tuple[int, int]]]:

@@ -26,8 +26,8 @@ class EncoderConfig(Section):
 
 
 class MiningConfig(Section):
-    similarity: float = Field(default=0.5, gt=0, lt=1)
-    request_weight: float = Field(default=0.7, ge=0, le=5)
+    similarity: float = Field(default=0.4, gt=0, lt=1)
+    request_weight: float = Field(default=0.6, ge=0, le=5)
     most_answers: int = Field(default=600, ge=10)
     least_conversations: int = Field(default=2, ge=1)
     entities: dict[str, str] = Field(default_factory=dict)
@@ -42,8 +42,8 @@ class IntentConfig(Section):
 
 class ContextConfig(Section):
     message: float = Field(default=1.0, gt=0)
-    desk: float = Field(default=1.0, ge=0)
-    customer: float = Field(default=0.5, ge=0)
+    desk: float = Field(default=0.5, ge=0)
+    customer: float = Field(default=0.25, ge=0)
 
     @property
     def weights(self) -> tuple[float, float, float]:

@@ -35,17 +35,18 @@ SHORTEST, LONGEST = 3, 80
 class Mined:
     """`answer_of` (n,) is the answer's number of each pair; `intent_of` (n,) that of its intent, -1 for no request.
 
-    Intents are numbered by `intents`. An answer that a newer one replaced has no pair left.
+    `keys` (n,) are the delexicalised replies. An answer that a newer one replaced is gone.
     """
 
     answers: tuple[Answer, ...]
     answer_of: Labels
     intents: tuple[str, ...]
     intent_of: Labels
+    keys: tuple[str, ...]
 
     def save(self, directory: Path) -> None:
         np.savez(directory / "mined.npz", answer_of=self.answer_of, intent_of=self.intent_of)
-        table = {"answers": [asdict(answer) for answer in self.answers], "intents": self.intents}
+        table = {"answers": [asdict(answer) for answer in self.answers], "intents": self.intents, "keys": self.keys}
         (directory / "mined.json").write_text(json.dumps(table, ensure_ascii=False), "utf-8")
 
     @classmethod
@@ -56,7 +57,7 @@ class Mined:
             Answer(**{**row, "slots": tuple(row["slots"]), "turns": tuple((c, t) for c, t in row["turns"])})
             for row in table["answers"]
         )
-        return cls(made, arrays["answer_of"], tuple(table["intents"]), arrays["intent_of"])
+        return cls(made, arrays["answer_of"], tuple(table["intents"]), arrays["intent_of"], tuple(table["keys"]))
 
 
 def mine(
@@ -85,7 +86,7 @@ def mine(
     made = answers(found, answer_of, keys, least=mining.least_conversations)
     made, answer_of = _without_replaced(made, answer_of, replaced(found, answer_of, conflicts))
     names, intent_of = _intents(pairs, requests, acts, config, examples, encode)
-    return Mined(tuple(made), answer_of, tuple(names), intent_of)
+    return Mined(tuple(made), answer_of, tuple(names), intent_of, tuple(reply.key for reply in found))
 
 
 def _without_replaced(made: list[Answer], answer_of: Labels, gone: dict[int, int]) -> tuple[list[Answer], Labels]:

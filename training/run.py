@@ -18,8 +18,8 @@ from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
 from training.base import CACHE, base_directory, base_encoder
+from training.cluster import centroids
 from training.config import TrainingConfig
-from training.delex import delexicalise
 from training.encoder import SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
@@ -106,7 +106,7 @@ class _Run:
         model = replace(
             fit_answers(queries, mined.answer_of, len(mined.answers), seed=self.config.seed),
             calibration=calibration,
-            replies=encode([delexicalise(answer.text) for answer in mined.answers]),
+            replies=centroids(encode(mined.keys), mined.answer_of),
         )
         self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
         self.progress("heads", 2, 2, f"right at first {seen.right[:, 0].mean():.1%} of the time")
