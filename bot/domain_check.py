@@ -147,7 +147,8 @@ def _rules(domain: Domain, problems: Problems) -> None:
             following = _following(rule.points, length, waits=rule.waits)
             key = (rule.opening, _key(rule.start), tuple(_key(point) for point in rule.points[:length]))
             earlier, other = seen.setdefault(key, (following, rule))
-            if earlier != following:
+            # A rule that does not wait leaves the next step to others, so it contradicts none.
+            if earlier != following and None not in (earlier, following):
                 problems.error(
                     rule.place,
                     f"rule {rule.name!r} wants {following!r} where rule {other.name!r} ({other.place}) "
