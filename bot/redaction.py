@@ -15,12 +15,12 @@ from itertools import chain
 from typing import Any
 
 from bot import redaction_names as names
-from bot.redaction_names import looks_like_name
-from bot.redaction_patterns import PATTERNS, PLACEHOLDER, Span, find
+from bot.redaction_names import introduced, looks_like_name
+from bot.redaction_patterns import PATTERNS, PLACEHOLDER, Span, find, known_region
 from bot.transcript_schema import By, Transcript, Turn
 from retrieval.errors import BadInput
 
-__all__ = ["PATTERNS", "PLACEHOLDER", "Redaction", "Redactor", "looks_like_name", "plain", "redact"]
+__all__ = ["PATTERNS", "PLACEHOLDER", "Redaction", "Redactor", "introduced", "looks_like_name", "plain", "redact"]
 
 MAX_NAMES = 200
 """Names that are looked for again in one conversation; keeps hostile input linear."""
@@ -51,14 +51,19 @@ class Redactor:
         public: Iterable[str] = (),
     ) -> None:
         self.patterns = {kind: _compiled(kind, pattern) for kind, pattern in patterns.items()}
+        if not known_region(region):
+            raise BadInput(f"region {region!r} is no country of phone numbers; write ISO 3166 such as US, GB, DE")
         self.names, self.region, self.agents, self.salt = names, region, tuple(agents), salt
         self.public = frozenset(map(plain, public))
+        self.given: frozenset[str] = frozenset()
 
-    def knowing(self, agents: Iterable[str], public: Iterable[str] = ()) -> Redactor:
-        """The same redactor that also knows these people of the desk, and these values that the desk publishes."""
+    def knowing(self, agents: Iterable[str], public: Iterable[str] = (), given: Iterable[str] = ()) -> Redactor:
+        """The same redactor that also knows these people of the desk, these values that the desk publishes, and these
+        first names of customers, which count as names after "this is" even without a capital."""
         other = copy(self)
         other.agents = (*self.agents, *agents)
         other.public = self.public | frozenset(map(plain, public))
+        other.given = self.given | frozenset(name.lower() for name in given)
         return other
 
     def contacts(self, text: str) -> list[str]:
@@ -93,7 +98,8 @@ class Redaction:
         self._redactor = redactor
         self._values: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
-        self._known: dict[str, str] = {}
+        self._known: dict[str, int] = {}
+        self._people: dict[int, str] = {}
         self._exact: set[str] = set()
         self._repeats: re.Pattern[str] | None = None
         self._asked = False
@@ -150,7 +156,7 @@ class Redaction:
         yield from find(text, self._redactor.patterns, self._redactor.region, taken)
         if not self._redactor.names:
             return
-        found = names.introduced(text, by_customer=by == "customer")
+        found = introduced(text, by_customer=by == "customer", given=self._redactor.given)
         if self._asked and by in ("customer", None):
             found = chain(found, names.answered(text))
         for start, end in found:
@@ -160,7 +166,9 @@ class Redaction:
 
     def _placeholder(self, kind: str, value: str) -> str:
         if kind == "NAME":
-            return self._remember(value)
+            return self._person(value)
+        if kind == "EMAIL" and self._redactor.names and (name := names.in_mailbox(value)):
+            self._remember(name)
         key = (kind, plain(value))
         if key not in self._values:
             self._values[key] = self._next(kind)
@@ -170,17 +178,25 @@ class Redaction:
         self._counts[kind] = number = self._counts.get(kind, 0) + 1
         return f"<{kind}>" if number == 1 else f"<{kind}_{number}>"
 
-    def _remember(self, name: str) -> str:
-        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name)
+    def _remember(self, name: str) -> int:
+        """The person with this name; one part of a known name is enough to be the same person."""
+        words = names.words(name)
         keys = [re.sub(r"['’]s$", "", word.lower()) for word in words]
-        placeholder = next((self._known[key] for key in keys if key in self._known), None) or self._next("NAME")
+        person = next((self._known[key] for key in keys if key in self._known), len(self._people) + 1)
+        self._people.setdefault(person, "")
         for word, key in zip(words, keys, strict=True):
             if word.islower():
                 self._exact.add(key)
             if len(key) > 1 and key not in names.COMMON and len(self._known) < MAX_NAMES:
-                self._known.setdefault(key, placeholder)
+                self._known.setdefault(key, person)
                 self._repeats = None
-        return placeholder
+        return person
+
+    def _person(self, name: str) -> str:
+        """The placeholder of a person, numbered when it is first written, not when the name is learned."""
+        person = self._remember(name)
+        self._people[person] = self._people[person] or self._next("NAME")
+        return self._people[person]
 
     def _repeated(self, text: str) -> Iterator[Span]:
         """Where a known name comes again: "Hope" is a name, "hope" is not, unless it was introduced that way."""

@@ -52,23 +52,27 @@ COMMON = frozenset(
 _WORD = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
 _WORDS = re.compile(rf"{_WORD}")
 _STRONG = re.compile(
-    r"(?i)\b(?:my|full|first|last|the|customer|her|his)\s++name(?:['’]?s|\s++is|\s++was|\s?:)\s++|\bname(?:['’]s|\s?:)\s++"
+    r"(?i)\b(?:my|full|first|last|the|customer|her|his)\s++name(?:['’]?s|\s++is|\s++was|\s?:)\s++|\bname(?:['’]s|\s++is|\s?:)\s++"
     r"|\bi\s++am\s++called\s++|\bi['’]m\s++called\s++|\b(?:mr|mrs|ms|mx|dr)\b\.?\s++|\bplease\s++call\s++me\s++"
     r"|\b(?:under|in)\s++the\s++name(?:\s++of)?\s++"
 )
-_WEAK = re.compile(r"(?i)\b(?:i['’]?m|i\s++am|this\s++is|it['’]?s|you\s++are\s++speaking\s++(?:to|with))\s++")
+_WEAK = re.compile(
+    r"(?i)\b(?:i['’]?m|i\s++am|this\s++is|it['’]?s"
+    r"|you(?:['’]re|\s++are)\s++(?:speaking|chatting|talking|through)\s++(?:to|with))\s++"
+)
 _GREETING = re.compile(
-    r"(?i)(?:^|[.!?]\s++)(?:hi|hello|hey|dear|thanks|thank\s++you|sorry|good\s++(?:morning|afternoon|evening)),?\s++"
+    r"(?i)(?:^|[.!?]\s++)(?:hi|hiya|hello|hey|heya|ahoy|howdy|dear|thanks|thank\s++you|sorry|good\s++(?:morning|afternoon|evening)),?\s++"
 )
 _SIGN_OFF = re.compile(
     r"(?i)\b(?:regards|best|cheers|sincerely|thanks|thank\s++you|yours|love|greetings|wishes)\s*+[,!.\n–-]++\s*+"
-    rf"({_WORD}(?:\s{_WORD}){{0,2}})[\s.!]*+\Z"
+    rf"({_WORD}(?:\s{_WORD}){{0,2}})(?:[\s.!]*+|\s*+[,(\n][^.!?]{{0,50}})\Z"
 )
 _SIGNATURE = re.compile(r"(?:^|\s)[-–—~^]([^\W\d_][^\W\d_A-Z][^\W\d_]+)[\s.]*+\Z")
-_HERE = re.compile(rf"(?i)(?:^|[.!,]\s++)({_WORD}(?:\s{_WORD})?)\s++(?:here|speaking)\b")
+_HERE = re.compile(rf"(?i)(?:^|[.!?,]\s++)({_WORD}(?:\s{_WORD})?)\s++(?:here|speaking)\b")
 _HINT = re.compile(
-    r"(?i)name|\bi['’]?m\b|\bi am\b|this is|it['’]?s\b|called|call me|\bm(?:r|s|rs|x)\b|\bdr\b|speaking|\bhere\b"
-    r"|\b(?:hi|hello|hey|dear|sorry)\b|thank|good (?:m|a|e)"
+    r"(?i)name|\bi['’]?m\b|\bi am\b|this is|it['’]?s\b|called|call me|\bm(?:r|s|rs|x)\b|\bdr\b|\bhere\b"
+    r"|speaking|talking|chatting|through (?:to|with)"
+    r"|\b(?:hi|hiya|hello|hey|heya|ahoy|howdy|dear|sorry)\b|thank|good (?:m|a|e)"
 )
 _TAIL = 120
 _AFTER_WEAK = re.compile(
@@ -84,16 +88,25 @@ _FILLER = re.compile(
     r"my\s++name\s++is|name)\b\W*+){1,3}"
 )
 
+_MAILBOXES = frozenset(
+    "info mail office sales contact admin noreply reply service desk shop hello press jobs billing".split()
+)
+
 
 def asks(text: str) -> bool:
     """Whether somebody is asked for a name here, so that the next words may be one."""
     return bool(_ASKS.search(text))
 
 
-def introduced(text: str, *, by_customer: bool = False) -> Iterator[tuple[int, int]]:
-    """Spans of names that the text itself introduces. A customer's greeting names the company as often as a person."""
+def introduced(
+    text: str, *, by_customer: bool = False, given: frozenset[str] = frozenset()
+) -> Iterator[tuple[int, int]]:
+    """Spans of names that the text itself introduces. A customer's greeting names the company as often as a person.
+
+    `given` are first names in small letters, for those who write "this is anna" without a capital.
+    """
     if _HINT.search(text):
-        yield from _after_phrases(text)
+        yield from _after_phrases(text, given)
         if not by_customer:
             yield from _greeted(text)
     yield from _signed(text, _SIGN_OFF)
@@ -101,16 +114,22 @@ def introduced(text: str, *, by_customer: bool = False) -> Iterator[tuple[int, i
         yield from _signed(text, _SIGNATURE)
 
 
-def _after_phrases(text: str) -> Iterator[tuple[int, int]]:
+def _after_phrases(text: str, given: frozenset[str]) -> Iterator[tuple[int, int]]:
     for match in _STRONG.finditer(text):
         yield from _span(text, match.end(), lower=True)
     for match in _WEAK.finditer(text):
-        for start, end in _span(text, match.end(), lower=False):
-            if _AFTER_WEAK.match(text, end) and not text[start:end].isupper():
+        known = _begins_with(text[match.end() : match.end() + 30], given)
+        for start, end in _span(text, match.end(), lower=known):
+            if _AFTER_WEAK.match(text, end) and (known or not text[start:end].isupper()):
                 yield start, end
     for match in _HERE.finditer(text):
-        if _is_name(match[1]):
+        if _is_name(match[1]) or _begins_with(match[1], given):
             yield match.span(1)
+
+
+def _begins_with(text: str, given: frozenset[str]) -> bool:
+    word = _WORDS.match(text) if given else None
+    return word is not None and word.group().lower() in given
 
 
 def _greeted(text: str) -> Iterator[tuple[int, int]]:
@@ -123,8 +142,11 @@ def _greeted(text: str) -> Iterator[tuple[int, int]]:
 def _signed(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     """A name at the very end. Only the tail is searched: long hyphenated text would make the search quadratic."""
     cut = max(0, len(text) - _TAIL)
-    if (match := pattern.search(text[cut:])) and _is_name(match[1]):
-        yield cut + match.start(1), cut + match.end(1)
+    match = pattern.search(text, cut)
+    while match and not _is_name(match[1]):
+        match = pattern.search(text, match.start() + 1)
+    if match:
+        yield match.span(1)
 
 
 def answered(text: str) -> Iterator[tuple[int, int]]:
@@ -173,3 +195,19 @@ def looks_like_name(value: str) -> bool:
     words = value.split()
     plain = 1 <= len(words) <= 4 and all(_WORDS.fullmatch(word.rstrip(".")) for word in words)
     return plain and _is_name(value)
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, initials and all, without titles' dots."""
+    return _WORDS.findall(name)
+
+
+def in_mailbox(email: str) -> str | None:
+    """The name that an address such as anna.smith77@example.com spells out, in small letters; None for info@..."""
+    parts = [part for part in re.split(r"[\W\d_]+", email.partition("@")[0].lower()) if len(part) > 2]
+    known = [part for part in parts if part not in COMMON and part not in _MAILBOXES]
+    return (
+        " ".join(known)
+        if len(parts) > 1 and known and len(known) == len([p for p in parts if p not in COMMON])
+        else None
+    )

@@ -24,11 +24,11 @@ class Span(NamedTuple):
 
 _ID = r"((?=[A-Z-]{0,9}\d)[A-Z0-9][A-Z0-9-]{3,19})\b"
 _IS = r"\s*+(?:(?:is|was|:|=)\s*+)?#?\s*+"
-_NUMBER = r"\s*+(?:number|num|nr|no\b\.?|id\b|code|ref(?:erence)?|#)"
+_NUMBER = r"[\s_]*+(?:number|num|nr|no\b\.?|id\b|code|ref(?:erence)?|#)"
 
 PATTERNS: Mapping[str, str] = {
     "ORDER": (
-        r"\b[A-Z]{2,3}-\d{5,8}\b"
+        r"(?i:\b[A-Z]{2,3}-?\d{5,8}\b)"
         rf"|(?i:\b(?:order|invoice|booking|reservation|shipment|parcel|tracking|ticket|case|rma|return){_NUMBER}{_IS}{_ID})"
         r"|(?i:\b(?:order|invoice|booking|reservation|tracking|ticket|rma)\s*+#?\s*+([A-Z]{0,4}-?\d{5,14})\b)"
         r"|(?<![\w#])#\s?(\d{5,14})\b"
@@ -207,6 +207,11 @@ def _phones(text: str, region: str, taken: bytearray) -> Iterator[Span]:
             )
         ):
             yield Span(*match.span(), "PHONE")
+
+
+def known_region(region: str) -> bool:
+    """Whether phone numbers of this ISO 3166 country can be read."""
+    return region in phonenumbers.SUPPORTED_REGIONS
 
 
 def _valid_phone(number: str, region: str) -> bool:

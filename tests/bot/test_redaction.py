@@ -72,6 +72,8 @@ def test_values_with_a_form_become_typed_placeholders(text: str, expected: str) 
         ("Is it under the name of Jones?", "Is it under the name of <NAME>?"),
         ("Ask Mrs. O'Hara please", "Ask Mrs. <NAME> please"),
         ("Hi Zoë, one moment", "Hi <NAME>, one moment"),
+        ("you're through to Priya. How can I help?", "you're through to <NAME>. How can I help?"),
+        ("Kind regards, Eleanor Whitcombe, Fernwood Outdoor", "Kind regards, <NAME>, Fernwood Outdoor"),
     ],
 )
 def test_names_are_known_by_how_they_are_given(text: str, expected: str) -> None:
@@ -141,6 +143,24 @@ def test_agents_and_customers_of_the_log_are_known() -> None:
     assert chat(("agent", "I see it, Maria"), customer="Maria Lopez") == ["I see it, <NAME>"]
 
 
+def test_an_address_that_spells_a_name_tells_it() -> None:
+    said = chat(("customer", "this is alice thorpe, alice.thorpe77@x.example"), ("agent", "Thanks, Alice"))
+    assert said == ["this is <NAME>, <EMAIL>", "Thanks, <NAME>"]
+    assert chat(("customer", "customer.service@x.example has bad service")) == ["<EMAIL> has bad service"]
+
+
+def test_names_are_numbered_by_the_order_in_which_they_are_written() -> None:
+    known = REDACTOR.knowing(["Kim", "Lee", "Tom"])
+    assert chat(("customer", "my name is Anna"), ("agent", "I am Tom"), redactor=known)[1] == "I am <NAME_2>"
+
+
+def test_first_names_of_the_log_are_names_without_a_capital() -> None:
+    assert chat(("customer", "this is daylight robbery")) == ["this is daylight robbery"]
+    known = REDACTOR.knowing([], given=["Quentin"])
+    assert chat(("customer", "this is quentin thorpe"), redactor=known) == ["this is <NAME>"]
+    assert chat(("customer", "it broke? quentin here"), redactor=known) == ["it broke? <NAME> here"]
+
+
 def test_a_customer_becomes_a_pseudonym_that_only_this_desk_can_make() -> None:
     transcript = Transcript("anna@x.example", customer="anna@x.example", turns=(Turn("customer", "hi"),))
     one, two = redact(transcript, Redactor(salt=b"1")), redact(transcript, Redactor(salt=b"2"))
@@ -164,6 +184,12 @@ def test_a_team_adds_its_own_patterns_and_a_wrong_one_is_named() -> None:
         Redactor({"LOYALTY": "("})
     with pytest.raises(BadInput, match="capital letters"):
         Redactor({"loyalty": "x"})
+
+
+def test_phone_numbers_are_read_as_of_the_region() -> None:
+    assert Redactor(region="DE").start().text("ruf an: 017012345678") == "ruf an: <PHONE>"
+    with pytest.raises(BadInput, match="region 'ZZ' is no country"):
+        Redactor(region="ZZ")
 
 
 def test_names_can_be_left_alone() -> None:

@@ -33,8 +33,8 @@ def delimiter_of(path: Path, encoding: str) -> str:
     best = max(DELIMITERS, key=score)
     if score(best)[1] < 2:
         raise BadInput(
-            f"{path} has one column only (first line {lines[0].strip()[:60]!r}); a table needs a conversation, an "
-            f"author and a text column, separated by one of {DELIMITERS!r}"
+            f"{path} has one column only (first {''.join(lines).strip()[:60]!r}); a table needs a conversation, "
+            f"an author and a text column, separated by one of {DELIMITERS!r}"
         )
     return best
 

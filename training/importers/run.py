@@ -15,7 +15,7 @@ from retrieval.errors import BadInput, Unavailable
 from training.importers import jsonl, rasa, table
 from training.importers.detect import FORMATS, detect
 from training.importers.language import language_of
-from training.importers.public import public_values
+from training.importers.public import agent_names, first_names, public_values
 from training.importers.rows import Options, Rejected
 
 Progress = Callable[[str, int, int], None]
@@ -86,8 +86,8 @@ def _import_file(
     transcripts = _unique(_items(report, options), report)
     report.one_sided = sum(_one_sided(transcript) for transcript in transcripts)
     report.public = public_values(transcripts, redactor, options.public_after)
-    agents = [*filter(None, options.agents), *(report.layout.agents if report.layout else ())]
-    redactor = redactor.knowing(agents, [*folder.public(), *report.public])
+    agents = [*options.agents, *(report.layout.agents if report.layout else ()), *agent_names(transcripts)]
+    redactor = redactor.knowing(agents, [*folder.public(), *report.public], first_names(transcripts))
     if report.rejected and not dry_run:
         report.quarantine = _quarantine(report, quarantine, redactor)
     if not transcripts:

@@ -156,6 +156,21 @@ def test_contact_values_that_few_were_given_are_masked(desk: Any, log: str, opti
     assert "returns@" not in b"".join(desk.bytes().values()).decode()
 
 
+def test_names_of_agents_and_customers_are_learned_from_the_whole_log(desk: Any) -> None:
+    said = [
+        ("my name is Anna", "Kasia here, one moment. Best wishes, Fernwood Outdoor"),
+        ("anna again, this is anna", "Happy trails, Kasia. Fernwood is with you"),
+        ("name is Anna", "You are talking to Kasia, of Fernwood"),
+        ("hello", "this is Kasia from Fernwood Outdoor"),
+    ]
+    turns = [[{"by": "customer", "text": a}, {"by": "agent", "text": b}] for a, b in said]
+    desk.imports(desk.file("log.jsonl", "\n".join(json.dumps({"id": n, "turns": t}) for n, t in enumerate(turns))))
+    stored = b"".join(desk.bytes().values()).decode()
+    assert "Kasia" not in stored
+    assert "this is <NAME>" in stored
+    assert "of Fernwood" in stored
+
+
 def test_what_is_public_once_stays_public_and_the_operator_may_add(desk: Any) -> None:
     desk.imports(desk.file("log.jsonl", contact_log(5)))
     desk.folder.publish(["Press@Shop.example"])
