@@ -85,7 +85,10 @@ def _question(
     if said.intent in _ruled(domain) and sure(said, limits):
         found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
         return RunAction(found.action, "rule") if found and found.action not in (None, LISTEN, form.name) else None
-    return _answer(conversation, domain, said, candidates, limits)
+    known = _answer(conversation, domain, said, candidates, limits) or _passages(said, candidates, limits)
+    # A request that was learned, not one of the dialogue's own intents, is surely no answer to the form.
+    asked = said.intent is not None and said.intent not in domain.intents and sure(said, limits)
+    return known or (HandOff("unknown", gap=True) if asked else None)
 
 
 def _under_way(conversation: Conversation) -> bool:
