@@ -1,0 +1,73 @@
+"""The exported MiniLM on real questions: the demo shop's articles, and public help threads where they are at hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from retrieval.articles import Article, load_articles
+from retrieval.encoder import Encoder
+from retrieval.knowledge import KnowledgeIndex, ask
+
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("DESKHAND_SHARED", ROOT.parent / "shared")) / "data" / "stackfaq" / "faqs.jsonl.gz"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    from training.encoder import SentenceEncoder
+    from training.export import export
+
+    return export(SentenceEncoder.load(), tmp_path_factory.mktemp("encoder"), weights=False)
+
+
+@pytest.fixture(scope="module")
+def shop(encoder: Encoder) -> KnowledgeIndex:
+    articles = load_articles(ROOT / "config" / "demo" / "knowledge")
+    return KnowledgeIndex.build(articles, encoder.encode, encoder_id="int8")
+
+
+@pytest.mark.parametrize(
+    ("question", "article"),
+    [
+        ("i forgot my password", "account-and-privacy"),
+        ("do you deliver to Norway, and what about customs?", "delivery-europe"),
+        ("can I bring my dog into the shop in Leeds?", "stores"),
+        ("is there a student discount", "discount-codes"),
+        ("my tent smells musty, how do I clean it?", "tent-care"),
+        ("how do I get the jacket waterproof again", "jacket-care"),
+        ("can i pay later in three parts", "paying-and-invoices"),
+        ("how do I stop my trail box subscription", "trail-box"),
+    ],
+)
+def test_a_customer_finds_the_article(encoder: Encoder, shop: KnowledgeIndex, question: str, article: str) -> None:
+    assert shop.search(ask(encoder.encode, question), k=1)[0].article == article
+
+
+FOREIGN = ["what is the capital of Australia", "who won the football", "hi", "do you sell kayaks"]
+
+
+@pytest.mark.parametrize("question", FOREIGN)
+def test_what_no_article_answers_is_improbable(encoder: Encoder, shop: KnowledgeIndex, question: str) -> None:
+    assert shop.search(ask(encoder.encode, question), k=1)[0].p_relevant < 0.3
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason=f"{SHARED} is not here")
+def test_help_threads_are_found_and_the_probabilities_keep_their_word(encoder: Encoder) -> None:
+    with gzip.open(SHARED, "rt", encoding="utf-8") as lines:
+        threads = [json.loads(line) for line in lines]
+    articles = [Article(row["faq_id"], row["question"], "\n\n".join(row["answers"])) for row in threads]
+    index = KnowledgeIndex.build(articles, encoder.encode, encoder_id="int8")
+    asked = [(text, row["faq_id"]) for row in threads for text in row["queries"][:4]]
+    hits = [index.search(ask(encoder.encode, text), k=1)[0] for text, _ in asked]
+    right = [hit.article == gold for hit, (_, gold) in zip(hits, asked, strict=True)]
+    sure = [good for hit, good in zip(hits, right, strict=True) if hit.p_relevant > 0.7]
+    assert sum(right) / len(right) >= 0.94
+    assert len(sure) >= len(right) / 2
+    assert sum(sure) / len(sure) >= 0.95
