@@ -120,6 +120,7 @@ class Channel:
             raise Unavailable(DOWN) from error  # paths and addresses are for the log, not for customers
 
     async def rate(self, session: Session, rating: Rating) -> None:
+        await self.door.count_message(session)
         async with self.store.turn(session.conversation) as turn:
             said = (e.message_id for e in turn.conversation.events if isinstance(e, BotSaid))
             if rating.id not in said:

@@ -148,22 +148,31 @@ export class Chat {
       method: "POST",
       headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(body),
+      signal: AbortSignal.timeout(FAILED_MS), // a request that hangs must not hold up the ones behind it
     });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    throw Object.assign(new Error(typeof answer.detail === "string" ? answer.detail : `the desk answered ${response.status}`), { status: response.status });
+    throw Object.assign(
+      new Error(typeof answer.detail === "string" ? answer.detail : `the desk answered ${response.status}`),
+      { status: response.status },
+    );
   }
 
   #push(item) {
     this.#mark(item, "sending");
     clearTimeout(this.#timers.get(item.id));
-    this.#timers.set(item.id, setTimeout(() => this.#mark(item, "failed"), FAILED_MS));
+    this.#timers.set(
+      item.id,
+      setTimeout(() => this.#mark(item, "failed"), FAILED_MS),
+    );
     const body = { id: item.id, text: item.text, title: item.title };
     if (this.#connection.send({ type: item.path, ...body })) return;
-    this.#posting = this.#posting.then(() => this.#post(item.path, body)).then(
-      () => this.#mark(item, "sent"),
-      (error) => this.#fail(item, error.status, error.message),
-    );
+    this.#posting = this.#posting
+      .then(() => this.#post(item.path, body))
+      .then(
+        () => this.#mark(item, "sent"),
+        (error) => this.#fail(item, error.status, error.message),
+      );
   }
 
   #fail(item, status, reason) {

@@ -3,7 +3,7 @@
 
 const SILENCE_MS = 45_000; // The desk says something at least every 20 s; longer silence is a dead line.
 const OPEN_MS = 6_000;
-const BACKOFF_MS = [300, 800, 2_000, 4_000, 8_000, 15_000];
+const BACKOFF_MS = [300, 800, 2_000, 4_000, 6_000];
 
 export class Connection {
   #hooks;
@@ -14,19 +14,20 @@ export class Connection {
   /** hooks: base, token(), offset(), frame(data), live(isLive), expired() */
   constructor(hooks) {
     this.#hooks = hooks;
-    addEventListener("online", () => this.#wake());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
   }
 
   start() {
     if (this.#stop) return;
-    this.#stop = new AbortController();
-    this.#run(this.#stop.signal);
+    const { signal } = (this.#stop = new AbortController());
+    addEventListener("online", () => this.#wake(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#wake(), { signal });
+    this.#run(signal);
   }
 
   stop() {
     this.#stop?.abort();
-    this.#stop = null;
+    this.#stop = this.#send = null;
+    this.#wake();
   }
 
   /** Writes a frame to the open WebSocket; false when there is none, and the caller must POST. */
@@ -63,8 +64,10 @@ export class Connection {
     } catch {
       // Unreachable or broken off: the loop tries again, and the panel shows that it does.
     }
-    this.#send = null;
-    if (!stop.aborted) this.#hooks.live(false);
+    if (!stop.aborted) {
+      this.#send = null;
+      this.#hooks.live(false);
+    }
     return lived;
   }
 
@@ -110,7 +113,7 @@ async function overEvents({ base, offset }, token, stop, heard) {
     if (response.status === 401) return "expired";
     if (!response.ok) throw new Error(`events answered ${response.status}`);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let text = ""; ; ) {
+    for (let text = ""; ;) {
       const { done, value } = await reader.read();
       if (done) throw new Error("events ended");
       clearTimeout(watch);

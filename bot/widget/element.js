@@ -1,7 +1,8 @@
 // <deskhand-chat site-key="..." theme="auto|light|dark" position="left|right">: launcher and panel in a shadow root.
 
 import { Chat } from "./chat.js";
-import { h, icon } from "./dom.js";
+import { icon } from "./dom.js";
+import { panelParts } from "./markup.js";
 import { Messages } from "./messages.js";
 import { say } from "./strings.js";
 import { sheet } from "./style.js";
@@ -37,6 +38,7 @@ class DeskhandChat extends HTMLElement {
 
   show({ focus = true } = {}) {
     const { root, panel, composer, launcher } = this.#parts;
+    if (!panel.hidden) return;
     this.#chat.keep({ open: true });
     this.#chat.start();
     root.toggleAttribute("data-open", true);
@@ -50,6 +52,7 @@ class DeskhandChat extends HTMLElement {
 
   hide() {
     const { root, panel, launcher } = this.#parts;
+    if (panel.hidden) return;
     this.#chat.keep({ open: false });
     root.toggleAttribute("data-open", false);
     panel.hidden = true;
@@ -68,7 +71,15 @@ class DeskhandChat extends HTMLElement {
       retry: (id) => this.#chat.retry(id),
       rate: (id, rating) => this.#rate(id, rating),
     });
-    this.#parts = this.#markup();
+    this.#parts = panelParts(this.#messages.node, {
+      typed: () => this.#grow(),
+      typedKey: (event) => this.#key(event),
+      panelKey: (event) => this.#panelKey(event),
+      submit: (event) => (event.preventDefault(), this.#submit()),
+      askPerson: () => this.#askPerson(),
+      close: () => this.hide(),
+      toggle: () => this.toggle(),
+    });
     this.#chat = new Chat(new URL("../../../", import.meta.url), this.getAttribute("site-key") ?? "", {
       session: () => this.#greet(),
       reset: () => (this.#messages.clear(), this.#greet()),
@@ -85,32 +96,6 @@ class DeskhandChat extends HTMLElement {
     this.#dress();
     this.#read();
     this.#mode();
-  }
-
-  #markup() {
-    const title = h("div", { class: "title" });
-    const status = h("div", { class: "status" });
-    const line = h("div", { class: "line", role: "status", hidden: true });
-    const dots = h("div", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-    const typing = h("div", { class: "typing", hidden: true }, h("span", { class: "face", "aria-hidden": "true" }, icon("spark")), dots);
-    const heard = h("div", { class: "hidden", role: "status" });
-    const composer = h("textarea", { rows: "1", "aria-label": say("write"), placeholder: say("write"), enterkeyhint: "send",
-      input: () => this.#grow(), keydown: (event) => this.#key(event) });
-    const send = h("button", { type: "submit", class: "send", part: "send", disabled: true, "aria-label": say("send") }, icon("send"));
-    const alert = h("div", { class: "alert", role: "alert", hidden: true });
-    const person = h("button", { type: "button", class: "person-button", part: "person-button", click: () => this.#askPerson() }, icon("person"), h("span", {}, say("askPerson")));
-    const form = h("form", { class: "composer", submit: (event) => (event.preventDefault(), this.#submit()) },
-      h("div", { class: "field" }, composer, send), alert, h("div", { class: "below" }, person));
-    const close = h("button", { type: "button", class: "quiet", "aria-label": say("close"), click: () => this.hide() }, icon("close"));
-    const header = h("div", { class: "header", part: "header" }, h("span", { class: "face", "aria-hidden": "true" }, icon("spark")),
-      h("div", { class: "titles" }, title, status), close);
-    const panel = h("div", { class: "panel", part: "panel", role: "dialog", hidden: true, keydown: (event) => this.#panelKey(event) },
-      header, line, this.#messages.node, typing, heard, form);
-    const badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
-    const glyph = h("span", {}, icon("chat"));
-    const launcher = h("button", { type: "button", class: "launcher", part: "launcher", "aria-expanded": "false", click: () => this.toggle() }, glyph, badge);
-    const root = h("div", { class: "root" }, panel, launcher);
-    return { root, panel, title, status, line, typing, heard, composer, send, alert, person, launcher, badge, glyph };
   }
 
   #dress() {
@@ -138,7 +123,8 @@ class DeskhandChat extends HTMLElement {
     for (const event of events) {
       this.#messages.add(event);
       if (["bot", "person"].includes(event.kind) && event.offset >= this.#chat.seen) this.#unread++;
-      if (event.kind !== "rating") this.dispatchEvent(new CustomEvent("deskhand-message", { detail: event, bubbles: true }));
+      if (event.kind !== "rating")
+        this.dispatchEvent(new CustomEvent("deskhand-message", { detail: event, bubbles: true }));
     }
     this.#dots(false);
     this.#mode();
@@ -155,7 +141,15 @@ class DeskhandChat extends HTMLElement {
   #send(text, options) {
     this.#chat.send(text, options);
     if (this.#chat.mode === "bot" || this.#chat.mode === "closed") this.#dots(true);
-    this.#parts.composer.focus();
+    this.#settle();
+  }
+
+  /** The button that was pressed may be gone. By touch, the composer would call up a keyboard that nobody asked for. */
+  #settle() {
+    const { composer } = this.#parts;
+    const at = this.shadowRoot.activeElement;
+    if (at === composer) return;
+    (matchMedia("(pointer: coarse)").matches ? this.#messages.node : composer).focus({ preventScroll: true });
   }
 
   #submit() {
@@ -204,7 +198,9 @@ class DeskhandChat extends HTMLElement {
 
   /** On a small screen the panel covers the page, so focus must not leave it. */
   #trap(event) {
-    const stops = [...this.#parts.panel.querySelectorAll('button:not(:disabled), textarea, a[href], [tabindex="0"]')].filter((node) => node.offsetParent);
+    const stops = [
+      ...this.#parts.panel.querySelectorAll('button:not(:disabled), textarea, a[href], [tabindex="0"]'),
+    ].filter((node) => node.offsetParent);
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (this.shadowRoot.activeElement !== from) return;
     event.preventDefault();
@@ -234,7 +230,10 @@ class DeskhandChat extends HTMLElement {
     badge.hidden = !this.#unread;
     badge.textContent = this.#unread > 9 ? "9+" : this.#unread;
     glyph.replaceChildren(icon(open ? "down" : "chat"));
-    launcher.setAttribute("aria-label", open ? say("close") : this.#unread ? say("openUnread", { count: this.#unread }) : say("open"));
+    launcher.setAttribute(
+      "aria-label",
+      open ? say("close") : this.#unread ? say("openUnread", { count: this.#unread }) : say("open"),
+    );
   }
 
   #dots(on) {
@@ -250,7 +249,8 @@ class DeskhandChat extends HTMLElement {
   }
 
   #line() {
-    const { line } = this.#parts;
+    const { root, line } = this.#parts;
+    root.toggleAttribute("data-live", this.#chat.live);
     clearTimeout(this.#broken);
     this.#broken = 0;
     if (this.#chat.live) line.hidden = true;

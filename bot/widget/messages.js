@@ -6,7 +6,13 @@ import { say } from "./strings.js";
 const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 
-const initials = (name) => name.split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
+const initials = (name) =>
+  name
+    .split(/\s+/)
+    .slice(0, 2)
+    .map((word) => [...word][0] ?? "")
+    .join("")
+    .toUpperCase();
 
 function day(at) {
   const date = new Date(at * 1000);
@@ -14,7 +20,14 @@ function day(at) {
 }
 
 export class Messages {
-  node = h("div", { class: "log", part: "log", role: "log", tabindex: "0", "aria-label": say("log"), "aria-relevant": "additions" });
+  node = h("div", {
+    class: "log",
+    part: "log",
+    role: "log",
+    tabindex: "0",
+    "aria-label": say("log"),
+    "aria-relevant": "additions",
+  });
   #act;
   #byId = new Map();
   #lastDay = "";
@@ -103,12 +116,16 @@ export class Messages {
 
   /** Said and stored stands before the end mark, in the desk's order; what is on its way stands after it. */
   #place(row) {
-    if (this.#end.nextElementSibling === row) row.after(this.#end); // the row stays, so that it is not read out again
+    if (this.#end.nextElementSibling === row)
+      row.after(this.#end); // the row stays, so that it is not read out again
     else this.#end.before(row);
   }
 
   #row(kind, author, text, person = "") {
-    const face = kind === "customer" ? null : h("span", { class: "face", "aria-hidden": "true" }, person ? initials(person) : icon("spark"));
+    const face =
+      kind === "customer"
+        ? null
+        : h("span", { class: "face", "aria-hidden": "true" }, person ? initials(person) : icon("spark"));
     const name = h("span", { class: person ? "name" : "hidden" }, author);
     const bubble = h("div", { class: "bubble", part: `bubble ${kind}` }, h("p", { dir: "auto" }, linked(text ?? "")));
     const foot = h("div", { class: "foot", "aria-live": "off" });
@@ -134,8 +151,19 @@ export class Messages {
 
   #thumbs(id) {
     const button = (name, rating, label) =>
-      h("button", { type: "button", class: "thumb", "data-rating": rating, "aria-pressed": "false", "aria-label": say(label), title: say(label),
-        click: () => this.#rate(id, rating) }, icon(name));
+      h(
+        "button",
+        {
+          type: "button",
+          class: "thumb",
+          "data-rating": rating,
+          "aria-pressed": "false",
+          "aria-label": say(label),
+          title: say(label),
+          click: () => this.#rate(id, rating),
+        },
+        icon(name),
+      );
     return h("span", { class: "thumbs" }, button("up", 1, "helpful"), button("thumbdown", -1, "unhelpful"));
   }
 
@@ -151,7 +179,9 @@ export class Messages {
 
   #choices(buttons) {
     const choose = (button) => () => (this.#dropChoices(), this.#act.choose(button));
-    const items = buttons.map((button) => h("button", { type: "button", class: "choice", part: "choice", click: choose(button) }, button.title));
+    const items = buttons.map((button) =>
+      h("button", { type: "button", class: "choice", part: "choice", click: choose(button) }, button.title),
+    );
     this.node.append(h("div", { class: "choices", role: "group", "aria-label": say("choices") }, items));
   }
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,17 @@ class Desk:
         command = [sys.executable, str(Path(__file__).with_name("desk.py")), str(self.port)]
         self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=self._log, stderr=self._log)
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"{self.url}/demo").raise_for_status()
-                return
-            except httpx.HTTPError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((self._folder / "desk.log").read_text()) from None
+        while not self._answers():
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)  # returns early only when the desk has died
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self._folder / "desk.log").read_text())
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/ready").is_success
+        except httpx.HTTPError:
+            return False
 
     def stop(self) -> None:
         assert self._process is not None
@@ -98,6 +103,7 @@ class Visitor:
     def open(self) -> Visitor:
         self.visit().launcher.click()
         self.greeting.wait_for()
+        self.page.locator(".root[data-live]").wait_for()
         return self
 
     def say(self, text: str) -> None:

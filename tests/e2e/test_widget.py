@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Desk, Visitor
 
 
+def lose_messages(visitor: Visitor) -> list[str]:
+    """What the customer says gets lost on the way, as long as the list is empty."""
+    mended: list[str] = []
+
+    def carry(socket: WebSocketRoute) -> None:
+        desk = socket.connect_to_server()
+        socket.on_message(lambda text: desk.send(text) if mended or '"hello"' in str(text) else None)
+
+    visitor.page.route_web_socket("**/widget/ws", carry)
+    visitor.page.route("**/widget/messages", lambda route: route.continue_() if mended else None)
+    return mended
+
+
 def test_the_first_message_says_that_it_is_a_bot(visitor: Visitor) -> None:
     visitor.open()
     assert "automated assistant" in visitor.bubbles()[0]
@@ -27,10 +40,8 @@ def test_a_message_gets_its_reply_and_is_marked_as_sent(visitor: Visitor) -> Non
 
 
 def test_a_message_shows_at_once_and_is_marked_as_on_its_way(visitor: Visitor) -> None:
-    visitor.visit().page.route_web_socket("**/widget/ws", lambda socket: None)  # accepts, and never answers
-    visitor.launcher.click()
-    visitor.greeting.wait_for()
-    visitor.say("hello there")
+    lose_messages(visitor)
+    visitor.open().say("hello there")
     expect(visitor.log.get_by_text("Sending…")).to_be_visible()
 
 
@@ -241,18 +252,6 @@ def test_dots_show_while_the_desk_thinks(visitor: Visitor) -> None:
     visitor.open().say("hello there")
     expect(visitor.panel.locator(".dots")).to_be_visible()
     expect(visitor.panel.get_by_role("status").get_by_text("The assistant is typing")).to_be_attached()
-
-
-def lose_messages(visitor: Visitor) -> list[str]:
-    """A line that loses what the customer says, as long as the list is empty."""
-    mended: list[str] = []
-
-    def carry(socket: WebSocketRoute) -> None:
-        desk = socket.connect_to_server()
-        socket.on_message(lambda text: desk.send(text) if mended or '"hello"' in str(text) else None)
-
-    visitor.page.route_web_socket("**/widget/ws", carry)
-    return mended
 
 
 def test_a_message_without_an_answer_can_be_sent_again(visitor: Visitor) -> None:
