@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bot.commands.serve import one_thread_each
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def chat(
     config: Annotated[Path | None, typer.Option("--config", help="Configuration directory.")] = None,
 ) -> None:
     """Talk to the bot here. Ctrl-D ends it."""
+    one_thread_each()
     settings = Settings.build(data_dir=data, config_dir=config)
     asyncio.run(_talk(settings, explain=explain, messages=message))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,13 @@ Data = Annotated[Path | None, typer.Option("--data", help="Data directory (DESKH
 ConfigDir = Annotated[Path | None, typer.Option("--config", help="Configuration directory (DESKHAND_CONFIG_DIR).")]
 
 
+def one_thread_each() -> None:
+    """Before numpy is there. One message is a small product: more threads only spin against each other, and cost
+    three times the time of a message on two cores (bench/serve.py: 32 ms against 9)."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (DESKHAND_HOST).")] = None,
@@ -28,6 +36,7 @@ def serve(
     config: ConfigDir = None,
 ) -> None:
     """Answer customers: REST channel, widget, operator API."""
+    one_thread_each()
     from bot.server import run
 
     run(Settings.build(host=host, port=port, data_dir=data, config_dir=config))
