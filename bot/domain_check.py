@@ -175,7 +175,7 @@ def _stories(domain: Domain, problems: Problems) -> None:
             wanted = _following(story.points, length)
             found = predict_rule((rule for rule in domain.rules if not rule.opening or length == 1), points[:length])
             # Inside a form the form itself comes before the rules.
-            if found and found.action not in (None, wanted) and points[length - 1].loop is None:
+            if found and found.action != wanted and points[length - 1].loop is None:
                 problems.warn(
                     story.points[length - 1].place,
                     f"story {story.name!r} wants {wanted!r} here, "

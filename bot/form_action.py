@@ -25,7 +25,8 @@ async def run_form(
     events: list[Event] = [ran]
     if opening:
         events.append(LoopChanged(name=form.name))
-        given = _given_at_opening(conversation.apply(*events), form, domain)
+        # Nothing has been asked yet, whatever the form before this one was asking.
+        given = _given_at_opening(conversation.apply(*events, SlotSet(name=REQUESTED)), form, domain)
     else:
         given = filled_now(conversation, form) if answers else []
     try:

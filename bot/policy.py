@@ -67,8 +67,8 @@ def _person(conversation: Conversation, domain: Domain, said: UserSaid, limits: 
     if said.intent not in PERSON or said.confidence < limits.intent:
         return None
     found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
-    if found and found.action not in (None, LISTEN) and not conversation.rejected:
-        return RunAction(str(found.action), "rule")
+    if found and found.action != LISTEN and not conversation.rejected:
+        return RunAction(found.action, "rule")
     return HandOff("asked")
 
 
@@ -84,7 +84,7 @@ def _question(
         return None
     if said.intent in _ruled(domain) and sure(said, limits):
         found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
-        return RunAction(found.action, "rule") if found and found.action not in (None, LISTEN, form.name) else None
+        return RunAction(found.action, "rule") if found and found.action not in (LISTEN, form.name) else None
     known = _answer(conversation, domain, said, candidates, limits) or _passages(said, candidates, limits)
     # A request that was learned, not one of the dialogue's own intents, is surely no answer to the form.
     asked = said.intent is not None and said.intent not in domain.intents and sure(said, limits)
@@ -121,7 +121,7 @@ def _script(conversation: Conversation, domain: Domain, limits: Limits) -> Step 
     seen = points(conversation.marks, domain, limits)
     found = rules.predict(domain.rules, seen)
     told = stories.predict(domain.stories, seen, domain.influential)
-    action = found.action if found and found.action else told
+    action = found.action if found else told
     if action is None or (action in conversation.rejected and action != conversation.loop):
         return None
     if action == LISTEN:

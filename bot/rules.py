@@ -32,12 +32,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Prediction:
-    """`action` is the next action, `action_listen` to wait, None when the rule leaves it to others.
+    """`action` is the next action, `action_listen` to wait.
 
     `general` says that the rule does not speak of the open form, so that the form takes over after it.
     """
 
-    action: str | None
+    action: str
     rule: Rule
     general: bool
     weight: tuple[int, int]
@@ -53,7 +53,9 @@ def _predictions(rule: Rule, points: Sequence[Point]) -> Iterator[Prediction]:
     for length in range(1, min(len(rule.points), len(points)) + 1):
         last = rule.points[length - 1]
         if last.names(points[-1]) and _matches(rule, points, length):
-            yield Prediction(_next(rule, length), rule, last.any_loop, (length, _weight(rule)))
+            # A rule at its end that does not wait leaves the next step to others.
+            if following := _next(rule, length):
+                yield Prediction(following, rule, last.any_loop, (length, _weight(rule)))
 
 
 def _next(rule: Rule, length: int) -> str | None:
