@@ -169,7 +169,7 @@ def _span(text: str, start: int, *, lower: bool) -> list[tuple[int, int]]:
     end, at, capital = start, start, False
     for count in range(3):
         word = _WORDS.match(text, at)
-        if not word or len(word.group()) > 30 or (word.group().lower() in COMMON and not _INITIAL.match(text, at)):
+        if not word or len(word.group()) > 30 or (_common(word.group()) and not _INITIAL.match(text, at)):
             break
         upper = word.group()[0].isupper()
         if count == 0:
@@ -187,7 +187,13 @@ def _span(text: str, start: int, *, lower: bool) -> list[tuple[int, int]]:
 
 
 def _is_name(words: str) -> bool:
-    return all(word[0].isupper() and word.lower() not in COMMON for word in words.split())
+    return all(word[0].isupper() and not _common(word) for word in words.split())
+
+
+def _common(word: str) -> bool:
+    """Whether it is a common word or begins with one: "I'm", "We're"; but not "O'Hara"."""
+    head = re.split("['’]", word.lower())[0]
+    return word.lower() in COMMON or head == "i" or (len(head) > 1 and head in COMMON)
 
 
 def looks_like_name(value: str) -> bool:

@@ -92,6 +92,7 @@ def test_names_are_known_by_how_they_are_given(text: str, expected: str) -> None
         "flight DL1262 at 10:45 pm, 3-5 days, 24/7, 100 000 km, open 0800-2400",
         "THIS IS INSANE. I'M FURIOUS",
         "Thanks, bye",
+        "Hi, I'm. Sorry, We're! Thanks. I’m",
     ],
 )
 def test_prices_dates_sizes_and_moods_stay(text: str) -> None:
@@ -222,6 +223,7 @@ def test_redacting_a_conversation_twice_changes_nothing(turns: list[tuple[By, st
     assert redact(once, REDACTOR) == once
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=["Lu"]), min_size=1))
 def test_text_without_anything_personal_stays(text: str) -> None:
     assert not PLACEHOLDER.search(masked(text.replace("@", "")))

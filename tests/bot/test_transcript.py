@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.transcript import (
@@ -59,6 +59,7 @@ def chat(id: str, started: str | None = None, text: str = "Where is it?") -> Tra
     return Transcript(id, started_at=started, turns=turns)
 
 
+@settings(deadline=None)
 @given(TRANSCRIPTS)
 def test_what_is_written_is_read_back(transcript: Transcript) -> None:
     line = dumps(transcript)
@@ -66,6 +67,7 @@ def test_what_is_written_is_read_back(transcript: Transcript) -> None:
     assert "\n" not in line
 
 
+@settings(deadline=None)
 @given(TRANSCRIPTS)
 def test_writing_again_gives_the_same_line(transcript: Transcript) -> None:
     assert dumps(loads(dumps(transcript))) == dumps(transcript)

@@ -54,4 +54,4 @@ def first_names(transcripts: Iterable[Transcript]) -> list[str]:
         texts = [(turn.text, turn.by == "customer") for turn in transcript.turns]
         spans = ((text, span) for text, customer in texts for span in introduced(text, by_customer=customer))
         found.update({text[start:end].split()[0].lower() for text, (start, end) in spans if text[start].isupper()})
-    return sorted(name for name, count in found.items() if count >= 2)
+    return sorted(name for name, count in found.items() if count >= 2 and len(name) > 2)
