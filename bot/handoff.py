@@ -21,7 +21,8 @@ INBOX: tuple[Mode, ...] = ("waiting", "person")
 
 @dataclass(frozen=True)
 class Waiting:
-    """A conversation in the inbox. `since` is when it was handed off, `question` the customer's last words."""
+    """A conversation in the inbox. `since` is when it was handed off, `question` the message that led to it, `latest`
+    the customer's last words."""
 
     id: str
     mode: Mode
@@ -29,6 +30,7 @@ class Waiting:
     since: float
     reason: str
     question: str
+    latest: str
 
 
 class Desk:
@@ -111,16 +113,22 @@ class Desk:
 
 
 def _waiting(conversation: Conversation) -> Waiting:
-    handed = next((e for e in reversed(conversation.events) if isinstance(e, HandedOff)), None)
-    said = next((e for e in reversed(conversation.events) if isinstance(e, UserSaid)), None)
+    events = conversation.events
+    at = max((n for n, event in enumerate(events) if isinstance(event, HandedOff)), default=len(events) - 1)
+    handed = events[at]
     return Waiting(
         id=conversation.id,
         mode=conversation.mode,
         person=conversation.person,
-        since=handed.at if handed else conversation.events[-1].at,
-        reason=handed.reason if handed else "",
-        question=said.text if said else "",
+        since=handed.at,
+        reason=handed.reason if isinstance(handed, HandedOff) else "",
+        question=_last_words(events[: at + 1]),
+        latest=_last_words(events),
     )
+
+
+def _last_words(events: Sequence[Event]) -> str:
+    return next((event.text for event in reversed(events) if isinstance(event, UserSaid)), "")
 
 
 def _may_write(conversation: Conversation, person: str) -> None:

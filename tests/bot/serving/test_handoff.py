@@ -36,9 +36,10 @@ async def test_nobody_gets_in_without_the_token(serve: Running, headers: dict[st
 async def test_a_person_takes_a_conversation_answers_and_gives_it_back(serve: Running) -> None:
     async with serve() as server:
         await server.say("do you sell gift cards")
+        await server.say("anybody there?")
         (waiting,) = await get(server, "/handoffs")
         assert (waiting["id"], waiting["mode"], waiting["reason"]) == ("u1", "waiting", "unknown")
-        assert waiting["question"] == "do you sell gift cards"
+        assert (waiting["question"], waiting["latest"]) == ("do you sell gift cards", "anybody there?")
 
         assert (await post(server, "/conversations/u1/join", person="Ada"))[1]["mode"] == "person"
         assert [item["person"] for item in await get(server, "/handoffs")] == ["Ada"]
