@@ -129,7 +129,7 @@ class DeskhandChat extends HTMLElement {
     this.#dots(false);
     this.#mode();
     this.#read();
-    if (events.length) this.#messages.scroll();
+    if (events.length) this.#messages.follow();
   }
 
   #pend(item) {
@@ -244,7 +244,7 @@ class DeskhandChat extends HTMLElement {
       this.#typing = setTimeout(() => {
         typing.hidden = false;
         heard.textContent = say("typing");
-        this.#messages.scroll();
+        this.#messages.follow();
       }, TYPING_MS);
   }
 

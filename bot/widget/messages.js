@@ -31,12 +31,15 @@ export class Messages {
   #act;
   #byId = new Map();
   #lastDay = "";
+  #atEnd = true;
   #end = h("div", { class: "end" });
 
   /** act: {choose(button), retry(id), rate(id, rating) -> Promise<boolean>} */
   constructor(act) {
     this.#act = act;
     this.node.append(this.#end);
+    this.node.addEventListener("scroll", () => (this.#atEnd = this.#below() < 60));
+    new ResizeObserver(() => this.follow()).observe(this.node);
   }
 
   clear() {
@@ -79,7 +82,17 @@ export class Messages {
   }
 
   scroll() {
+    this.#atEnd = true;
     this.node.scrollTop = this.node.scrollHeight;
+  }
+
+  /** To the end, unless the customer has gone back to read something. */
+  follow() {
+    if (this.#atEnd) this.scroll();
+  }
+
+  #below() {
+    return this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight;
   }
 
   #state(id, state, reason) {

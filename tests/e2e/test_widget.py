@@ -112,6 +112,25 @@ def test_talking_to_a_person_is_one_tap_away_and_shows_who_came(visitor: Visitor
     expect(visitor.panel.get_by_role("button", name="Talk to a person")).to_be_enabled()
 
 
+def test_the_log_follows_new_messages_unless_somebody_reads_further_up(visitor: Visitor, desk: Desk) -> None:
+    below = "log => log.scrollHeight - log.scrollTop - log.clientHeight"
+    visitor.open().page.get_by_role("button", name="Talk to a person").click()
+    visitor.log.get_by_text("Waiting for a person to join").wait_for()
+    for number in range(12):
+        desk.as_person(visitor.conversation, "messages", person="Maya", text=f"A long story, part {number}")
+    visitor.log.get_by_text("part 11").wait_for()
+    assert visitor.log.evaluate(below) < 5
+    visitor.composer.fill("a\nb\nc\nd\ne")
+    visitor.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    assert visitor.log.evaluate(below) < 5
+    visitor.log.evaluate("log => new Promise(done => { log.onscroll = done; log.scrollTop = 0; })")
+    desk.as_person(visitor.conversation, "messages", person="Maya", text="The end")
+    visitor.log.get_by_text("The end").wait_for()
+    assert visitor.log.evaluate("log => log.scrollTop") == 0
+    visitor.say("thanks")
+    assert visitor.log.evaluate(below) < 5
+
+
 def test_a_rating_is_kept_over_a_reload(visitor: Visitor) -> None:
     visitor.open().say("how long is the guarantee")
     visitor.log.get_by_role("button", name="Helpful", exact=True).click()
