@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from retrieval.engine import Engine
     from retrieval.types import Understanding
 
+    Load = Callable[[Path], Engine]
+
 app = typer.Typer()
 console = Console(highlight=False)
 
@@ -34,14 +37,15 @@ def chat(
     """Talk to the bot here. Ctrl-D ends it."""
     one_thread_each()
     settings = Settings.build(data_dir=data, config_dir=config)
-    asyncio.run(_talk(settings, explain=explain, messages=message))
+    asyncio.run(talk(settings, explain=explain, messages=message))
 
 
-async def _talk(settings: Settings, *, explain: bool, messages: list[str] | None) -> None:
+async def talk(settings: Settings, *, explain: bool, messages: list[str] | None, load: Load | None = None) -> None:
+    """One conversation: `messages`, or what is typed until Ctrl-D. Raises Unavailable without a bundle."""
     from bot.logs import configure
 
     configure("error", settings.log_format)
-    manager = _manager(settings)
+    manager = _manager(settings, load)
     await manager.engines.refresh()
     engine = manager.engines.engine
     console.print(f"Bundle {engine.id}. Say something; Ctrl-D ends it.", style="dim")
@@ -108,7 +112,7 @@ def _explain(engine: Engine, heard: Understanding) -> None:
         console.print(line, markup=False, style="dim")
 
 
-def _manager(settings: Settings) -> Manager:
+def _manager(settings: Settings, load: Load | None) -> Manager:
     from bot.action_server import ActionServer
     from bot.config import load_config
     from bot.domain import load_domain
@@ -118,12 +122,13 @@ def _manager(settings: Settings) -> Manager:
     from bot.shelf import KnowledgeShelf
     from bot.stores.memory import MemoryStore
     from retrieval.bundle import Bundles
+    from retrieval.engine import Engine
 
     metrics = Metrics()
     shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
     return Manager(
         store=MemoryStore(),
-        engines=Engines(Bundles(settings.bundles), shelf, metrics=metrics),
+        engines=Engines(Bundles(settings.bundles), shelf, metrics=metrics, load=load or Engine.load),
         domain=load_domain(settings.config_dir),
         config=load_config(settings.config_dir),
         metrics=metrics,

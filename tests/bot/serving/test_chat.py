@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from serving_desk import RETURNS
+from serving_words import WordEngine
+
+from bot.commands.chat import talk
+from bot.settings import Settings
+from bot.stores.redis import connect
+from retrieval.errors import Unavailable
+
+
+def said(settings: Settings, capsys: pytest.CaptureFixture[str], *messages: str, explain: bool = False) -> str:
+    asyncio.run(talk(settings, explain=explain, messages=list(messages), load=WordEngine.load))  # type: ignore[arg-type]
+    return capsys.readouterr().out
+
+
+def test_the_terminal_shows_both_sides(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(settings, capsys, "hello", "do you sell gift cards").splitlines()
+    assert "you  hello" in lines
+    assert "bot  Hi, I am a bot." in lines
+    assert any("a person has this conversation now" in line for line in lines)
+
+
+def test_explain_shows_intents_thresholds_probabilities_and_where_an_answer_comes_from(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = said(settings, capsys, RETURNS[0], explain=True)
+    assert "intents: " in shown
+    assert "answers (from 0.80)" in shown
+    assert "1.00" in shown
+    assert "t1#0" in shown
+    assert "in scope: 1.00 (from 0.50)" in shown
+
+
+def test_nothing_of_a_terminal_chat_is_stored(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    said(settings, capsys, "hello")
+    with connect(str(settings.redis_url)) as client:
+        assert client.keys("*") == []
+
+
+def test_without_a_bundle_the_cure_is_said(settings: Settings) -> None:
+    (settings.bundles / "CURRENT").unlink()
+    with pytest.raises(Unavailable, match="deskhand train"):
+        asyncio.run(talk(settings, explain=False, messages=["hi"]))
