@@ -73,10 +73,6 @@ class KnowledgeIndex:
         hits = [replace(self.passages[number], score=score) for number, score in best.items()]
         return [replace(hit, p_relevant=self.relevance.p(hit.score, _lead(hit, hits))) for hit in hits[:k]]
 
-    def rank(self, vector: Vector, *, k: int = 10) -> list[str]:
-        """Ids of the k articles whose best passage is closest to `vector` (d,), best first."""
-        return list(dict.fromkeys(hit.article for hit in self.search(vector, k=5 * k)))[:k]
-
     def save(self, directory: Path) -> None:
         """Write one file into `directory`, replacing an older one at once: a reader sees the old or the new index."""
         directory.mkdir(parents=True, exist_ok=True)
