@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.articles import Article
@@ -66,6 +66,7 @@ def test_a_clear_question_is_more_probable_than_a_foreign_one(index: KnowledgeIn
     assert clear.p_relevant > 0.5 > foreign.p_relevant
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.tuples(*[st.floats(-1, 1)] * 3), st.floats(0, 1))
 def test_the_probability_never_falls_when_cosine_or_lead_rises(point: tuple[float, float, float], more: float) -> None:
     score, lead, _ = point
