@@ -28,6 +28,7 @@ Encode = Callable[[Sequence[str]], Matrix]
 FILLABLE = frozenset({"NAME", "ORDER", "EMAIL"})
 PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT"})
 WORDS_WEIGHT = np.float32(0.8)
+PROJECTED = 256
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -98,7 +99,7 @@ def group(
 
 
 def words(found: Sequence[Reply], *, seed: int) -> Matrix:
-    """(n, 256) unit rows: the words and facts of each reply, weighted by tf-idf, randomly projected.
+    """(n, at most 256) unit rows: the words and facts of each reply, weighted by tf-idf, randomly projected.
 
     The encoder hears style and mood; agents who word the same answer differently share its terms and its numbers.
     """
@@ -107,7 +108,9 @@ def words(found: Sequence[Reply], *, seed: int) -> Matrix:
         table = counts.fit_transform(found)
     except ValueError:  # no term is frequent enough
         return np.zeros((len(found), 1), np.float32)
-    return unit(np.asarray(GaussianRandomProjection(256, random_state=seed).fit_transform(table), np.float32))
+    if table.shape[1] <= PROJECTED:
+        return np.asarray(table.toarray(), np.float32)
+    return unit(np.asarray(GaussianRandomProjection(PROJECTED, random_state=seed).fit_transform(table), np.float32))
 
 
 def _terms(reply: Reply) -> list[str]:

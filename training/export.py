@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -23,11 +24,10 @@ class _Graph(torch.nn.Module):  # type: ignore[misc]
         self.transformer = transformer
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
-        hidden = self.transformer(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        ).last_hidden_state
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
         return torch.nn.functional.normalize(mean, dim=1)
@@ -39,7 +39,13 @@ def export(encoder: SentenceEncoder, directory: Path, *, weights: bool = True) -
     encoder.tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
     full = directory / "full.onnx"
     _trace(encoder, full)
-    quantize_dynamic(str(full), str(directory / "model.onnx"), per_channel=True, weight_type=QuantType.QInt8)
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it warns on the root logger that shapes could be inferred first; nothing to mend
+    try:
+        quantize_dynamic(str(full), str(directory / "model.onnx"), per_channel=True, weight_type=QuantType.QInt8)
+    finally:
+        root.setLevel(level)
     full.unlink()
     (directory / "full.onnx.data").unlink(missing_ok=True)
     if weights:
@@ -51,8 +57,9 @@ def export(encoder: SentenceEncoder, directory: Path, *, weights: bool = True) -
 def _trace(encoder: SentenceEncoder, path: Path) -> None:
     graph = _Graph(encoder.transformer).eval().cpu().float()
     sample = encoder.tokenizer(["one request", "and a second, longer one"], padding=True, return_tensors="pt")
-    inputs = tuple(sample[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
-    axes = {name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask", "token_type_ids")}
+    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in sample]
+    inputs = tuple(sample[name] for name in names)
+    axes = {name: {0: "batch", 1: "tokens"} for name in names}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated; the new one needs onnxscript
         torch.onnx.export(

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from retrieval.bundle import Bundles, read_manifest, verify, write_manifest
+from retrieval.engine import Engine
+from retrieval.errors import BadBundle, NotFound
+
+
+@pytest.fixture
+def bundles(tiny_bundles: Path, tmp_path: Path) -> Bundles:
+    shutil.copytree(tiny_bundles, tmp_path / "bundles")
+    return Bundles(tmp_path / "bundles")
+
+
+@pytest.fixture
+def bundle(bundles: Bundles) -> Path:
+    current = bundles.current()
+    assert current
+    return bundles.path(current)
+
+
+def test_a_bundle_loads_and_answers_as_its_probes_say(bundle: Path) -> None:
+    engine = Engine.load(bundle)
+    assert engine.manifest.probes
+    probe = engine.manifest.probes[0]
+    assert engine.probe(probe["text"], probe["context"])["answer"] == probe["answer"]
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
+FILES = ("encoder/model.onnx", "encoder/tokenizer.json", "questions.faiss", "answers.jsonl", "answers.safetensors",
+         "intents.safetensors", "intents.faiss", "engine.json", "report.md")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_byte_stops_the_load_and_is_named(bundle: Path, name: str) -> None:
+    flip_a_byte(bundle / name)
+    with pytest.raises(BadBundle, match=name.replace("/", ".")):
+        Engine.load(bundle)
+
+
+def test_a_missing_and_an_odd_file_stop_the_load(bundle: Path) -> None:
+    (bundle / "questions.faiss").unlink()
+    (bundle / "notes.txt").write_text("hello")
+    with pytest.raises(BadBundle, match=r"notes\.txt, questions\.faiss"):
+        Engine.load(bundle)
+
+
+def rewritten(bundle: Path, change: Callable[[dict[str, object]], None]) -> None:
+    data = json.loads((bundle / "manifest.json").read_text())
+    change(data)
+    (bundle / "manifest.json").write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: m.update(schema="bundle/0"), "bundle/0"),
+        (lambda m: m.update(dimension=33), "32 dimensions"),
+        (lambda m: m["rows"].update(questions=1), "questions has"),
+        (lambda m: m["rows"].update(answers=1), "answers has"),
+        (lambda m: m["probes"][0].update(answer="a-other"), "probe"),
+        (lambda m: m.pop("labels"), "does not fit"),
+    ],
+)
+def test_a_manifest_that_does_not_match_stops_the_load(
+    bundle: Path, change: Callable[[dict[str, object]], None], says: str
+) -> None:
+    rewritten(bundle, change)
+    with pytest.raises(BadBundle, match=says):
+        Engine.load(bundle)
+
+
+def test_a_bundle_without_manifest_is_not_listed_and_not_loaded(bundles: Bundles, bundle: Path) -> None:
+    (bundle / "manifest.json").unlink()
+    assert bundles.ids() == []
+    with pytest.raises(BadBundle, match=r"no manifest\.json"):
+        verify(bundle)
+
+
+def test_an_interrupted_build_leaves_nothing(bundles: Bundles, bundle: Path) -> None:
+    before = sorted(bundles.root.iterdir())
+    with pytest.raises(FileNotFoundError), bundles.building("20260101T000000-00000000") as scratch:
+        shutil.copyfile(scratch / "not-there", scratch / "half")
+    assert sorted(bundles.root.iterdir()) == before
+
+
+def test_a_build_without_manifest_is_refused(bundles: Bundles, bundle: Path) -> None:
+    with pytest.raises(BadBundle), bundles.building("20260101T000000-00000000") as scratch:
+        (scratch / "half").write_text("x")
+    assert "20260101T000000-00000000" not in bundles.ids()
+
+
+def test_promote_and_rollback_go_back_and_forth(bundles: Bundles, bundle: Path) -> None:
+    other = "20260101T000000-00000000"
+    with bundles.building(other) as scratch:
+        shutil.copytree(bundle, scratch, dirs_exist_ok=True)
+        write_manifest(scratch, read_manifest(bundle))
+    bundles.promote(other)
+    assert bundles.current() == other
+    assert bundles.rollback() == bundle.name
+    assert bundles.current() == bundle.name
+    with pytest.raises(NotFound, match="nothing to roll back to"):
+        bundles.rollback()
+
+
+def test_a_damaged_bundle_is_not_promoted(bundles: Bundles, bundle: Path) -> None:
+    other = bundles.root / "20260101T000000-00000000"
+    shutil.copytree(bundle, other)
+    flip_a_byte(other / "answers.jsonl")
+    with pytest.raises(BadBundle, match=r"answers\.jsonl"):
+        bundles.promote(other.name)
+    assert bundles.current() == bundle.name
+
+
+def test_an_unknown_id_names_the_known_ones(bundles: Bundles, bundle: Path) -> None:
+    with pytest.raises(NotFound, match=bundle.name):
+        bundles.path("20260101T000000-ffffffff")
