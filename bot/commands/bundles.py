@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bot.commands.progress import bar
 from bot.settings import Settings
@@ -40,10 +40,10 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     if not rows:
         console.print("No bundle yet: run `deskhand train`.")
         return
-    table = Table("", "bundle", "right at first", "answers by itself", "wrong of these", "answers", box=None)
+    table = Table(Column("bundle", no_wrap=True), "right first", "coverage", "wrong", "answers", "", box=None)
     for row in rows:
         shares = (_percent(row[key]) for key in ("answer_recall_at_1", "coverage", "wrong_answer_rate"))
-        table.add_row("in service" if row["current"] else "", row["bundle"], *shares, str(row["answers"]))
+        table.add_row(row["bundle"], *shares, str(row["answers"]), "in service" if row["current"] else "")
     console.print(table)
 
 
