@@ -30,7 +30,7 @@ class GateConfig(BaseModel):
     max_loss_points: float = Field(default=1.5, gt=0, description="loss of recall@1 that is tolerated at 1,000 cases")
     intent_min_cases: int = Field(default=20, ge=1, description="cases from which on a kind is judged on its own")
     intent_max_drop_points: float = Field(default=10.0, gt=0, description="drop of one kind that chance must explain")
-    coverage_max_drop_points: float = Field(default=2.0, gt=0, description="tolerated drop of coverage at 2% error")
+    coverage_max_drop_points: float = Field(default=2.0, gt=0, description="tolerated drop of what is answered")
     max_p99_factor: float = Field(default=1.2, ge=1, description="how much slower the slowest hundredth may get")
     p99_grace_ms: float = Field(default=10.0, ge=0, description="slower by less than this is noise of the machine")
     seed: int = 0
@@ -73,6 +73,7 @@ def decide(candidate: Scores, current: Scores | None, config: GateConfig) -> Ver
     compared = [
         _no_worse(pairs, config),
         *_intents(pairs, config),
+        _help(pairs, config),
         _coverage(pairs, config),
         _latency(candidate, current, config),
     ]
@@ -167,6 +168,18 @@ def _intent(name: str, pairs: Sequence[Pair], config: GateConfig) -> Check | Non
     if p <= 0.05:
         return Check("intents", False, f"{what}: this kind of request got worse.")
     return Check("intents", None, f"{what}: worse, but chance may explain it; look at these requests.")
+
+
+def _help(pairs: Sequence[Pair], config: GateConfig) -> Check:
+    """Turns that the bot itself answers rightly, with the thresholds that ship: what customers get out of it."""
+    change = [float(new.helps) - float(old.helps) for new, old in pairs]
+    points = 100 * float(np.mean(change))
+    what = f"The share of turns that the bot answers rightly by itself changes by {points:+.1f} points"
+    if points >= -config.coverage_max_drop_points:
+        return Check("help", True, f"{what}.")
+    if float(np.quantile(_draw(pairs, change, config), 0.95)) < 0:
+        return Check("help", False, f"{what}: beyond the {-config.coverage_max_drop_points:.1f} and beyond chance.")
+    return Check("help", True, f"{what}: no more than chance explains at this number.")
 
 
 def _coverage(pairs: Sequence[Pair], config: GateConfig) -> Check:

@@ -42,7 +42,7 @@ def _in_short(scores: Scores) -> list[str]:
         "",
         "| of these messages the bot would have | messages | share | likely between |",
         "| --- | ---: | ---: | --- |",
-        _outcome("answered, rightly", scores, [case.sent is not None and case.right for case in scores.cases], right),
+        _outcome("answered, rightly", scores, [case.helps for case in scores.cases], right),
         _outcome("answered, wrongly", scores, [case.wrong for case in scores.cases], scores.wrong),
         _outcome("handed to a person", scores, [case.sent is None for case in scores.cases], handed),
     ]

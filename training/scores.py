@@ -40,6 +40,10 @@ class Case:
     def wrong(self) -> bool:
         return self.sent is not None and not self.right
 
+    @property
+    def helps(self) -> bool:
+        return self.sent is not None and self.right
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -114,6 +114,14 @@ def test_a_bundle_that_never_answers_is_harmless_and_that_is_said():
     assert any("handed every turn to a person" in reason for reason in verdict.reasons)
 
 
+def test_a_bundle_that_falls_silent_is_refused_although_it_makes_no_mistake():
+    old = [case(i, sent="text", right=i % 50 != 0, first=i % 50 != 0) for i in range(400)]
+    silent = [case(i, first=i % 50 != 0) for i in range(400)]
+    verdict = decide(scores(silent), scores(old), CONFIG)
+    assert refusals(verdict) == {"help"}
+    assert "answers rightly by itself changes by -98.0 points" in verdict.reasons[0]
+
+
 def test_lost_confidence_is_refused_although_the_ranking_is_the_same():
     right = np.random.default_rng(2).random(1000) < 0.8
     sure = [case(i, first=bool(right[i]), p=0.9 if right[i] else 0.2) for i in range(1000)]
