@@ -46,7 +46,6 @@ SHOWN = {
         "coverage_at_5pct_error", "n",
     ),
 }  # fmt: skip
-CODE = "import sys; from bot.commands.evaluate import app; app(sys.argv[1:])"
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def measure(name: str, home: Path, *, shared: Path, config: Path | None) -> Meas
     more += ["--report", str(home / "report.md")] if kind == "replay" else []
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, kind, *files, "--json", *more], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bot.cli", "evaluate", kind, *files, "--json", *more], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     printed = process.stdout.read()
