@@ -63,27 +63,27 @@ def _conversations(routes: APIRouter, desk: Desk) -> None:
         """The inbox: conversations that wait for a person, longest first, then those that a person has."""
         return [asdict(item) for item in await desk.inbox(limit=max(1, min(limit, 1000)))]
 
-    @routes.get("/conversations/{conversation_id}")
+    @routes.get("/conversations/{conversation_id:path}")
     async def conversation(conversation_id: str, offset: int = 0) -> dict[str, Any]:
         """Mode, person and the events from `offset` on, each with its own offset."""
         return view(await desk.read(conversation_id), max(offset, 0))
 
-    @routes.post("/conversations/{conversation_id}/join")
+    @routes.post("/conversations/{conversation_id:path}/join")
     async def join(conversation_id: str, body: Join) -> dict[str, Any]:
         """A person takes the conversation; the bot is silent from now on."""
         return view(await desk.join(conversation_id, body.person))
 
-    @routes.post("/conversations/{conversation_id}/messages")
+    @routes.post("/conversations/{conversation_id:path}/messages")
     async def say(conversation_id: str, body: Say) -> dict[str, Any]:
         """Writes to the customer as that person, who joins when they have not."""
         return view(await desk.say(conversation_id, body.person, body.text, body.message_id))
 
-    @routes.post("/conversations/{conversation_id}/release")
+    @routes.post("/conversations/{conversation_id:path}/release")
     async def release(conversation_id: str, body: Release) -> dict[str, Any]:
         """Gives the conversation back to the bot."""
         return view(await desk.release(conversation_id, body.person))
 
-    @routes.post("/conversations/{conversation_id}/close")
+    @routes.post("/conversations/{conversation_id:path}/close")
     async def close(conversation_id: str, body: Close) -> dict[str, Any]:
         """Closes it; the next archive run makes it a transcript, and a new message opens it again."""
         return view(await desk.close(conversation_id, resolved=body.resolved, csat=body.csat))

@@ -7,6 +7,7 @@ import importlib.metadata
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.exceptions import HTTPException
 from bot import api, health
 from bot.action_server import ActionServer
 from bot.auth import kept_secret, operator_token
+from bot.body_limit import BodyLimit
 from bot.channels import rest, widget
 from bot.config import Config, load_config
 from bot.domain import load_domain
@@ -122,6 +124,7 @@ def create_app(settings: Settings, *, load: Callable[[Path], Engine] = Engine.lo
     app = FastAPI(title="Deskhand", version=VERSION, lifespan=lifespan)
     app.state.parts = parts
     config = parts.config
+    app.add_middleware(BodyLimit, most=config.limits.body_bytes)
     _errors(app, parts.metrics)
     _service(app, parts)
     app.include_router(
@@ -134,7 +137,7 @@ def create_app(settings: Settings, *, load: Callable[[Path], Engine] = Engine.lo
         )
     )
     if config.channels.rest.enabled:
-        app.include_router(rest.router(parts.manager, body_bytes=config.limits.body_bytes))
+        app.include_router(rest.router(parts.manager))
     if config.channels.widget.enabled:
         widget.register(app, parts.manager, config, kept_secret(settings.data_dir / "widget-secret"))
     return app
@@ -179,7 +182,9 @@ def _errors(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), f"{request.method} {request.url.path}", error.headers)
+        title = HTTPStatus(error.status_code).phrase
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return problem(error.status_code, title, detail, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

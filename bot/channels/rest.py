@@ -28,11 +28,6 @@ class NotJson(DeskhandError):
     title = "Bad request"
 
 
-class TooLarge(DeskhandError):
-    status = 413
-    title = "Too large"
-
-
 class Incoming(BaseModel):
     """Unknown keys are ignored, as Rasa ignores them: its clients send their own."""
 
@@ -44,7 +39,7 @@ class Incoming(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
-def router(manager: Manager, *, body_bytes: int) -> APIRouter:
+def router(manager: Manager) -> APIRouter:
     routes = APIRouter(prefix="/webhooks/rest", tags=["rest channel"])
 
     @routes.get("/")
@@ -54,7 +49,7 @@ def router(manager: Manager, *, body_bytes: int) -> APIRouter:
     @routes.post("/webhook", openapi_extra={"requestBody": _body_schema()})
     async def webhook(request: Request, stream: bool = False) -> Response:
         """Says `message` as `sender` and gives the replies; `?stream=true` gives them as JSON lines."""
-        incoming = _parse(await read_body(request, body_bytes))
+        incoming = _parse(await request.body())
         messages = await _handle(manager, incoming)
         if stream:
             lines = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages)
@@ -62,16 +57,6 @@ def router(manager: Manager, *, body_bytes: int) -> APIRouter:
         return JSONResponse(messages)
 
     return routes
-
-
-async def read_body(request: Request, most: int) -> bytes:
-    """Stops reading at the limit, whatever Content-Length says."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise TooLarge(f"the body is larger than {most} bytes (limits.body_bytes); send a shorter message")
-    return bytes(body)
 
 
 def _parse(body: bytes) -> Incoming:

@@ -103,6 +103,20 @@ async def test_a_mistake_is_a_problem_and_changes_nothing(
         assert (await server.parts.store.read("u1")).version == before
 
 
+async def test_an_id_with_slashes_is_reached_like_any_other(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards", sender="group/1/join")
+        assert (await get(server, "/conversations/group/1/join"))["mode"] == "waiting"
+        assert (await post(server, "/conversations/group/1/join/join", person="Ada"))[1]["id"] == "group/1/join"
+
+
+async def test_a_huge_body_is_refused_before_it_is_read(serve: Running) -> None:
+    async with serve() as server:
+        answer = await server.client.post("/api/v1/conversations/u1/join", content=b"x" * 1_000_000)
+        assert answer.status_code == 413
+        assert "limits.body_bytes" in answer.json()["detail"]
+
+
 async def test_gaps_that_mean_the_same_are_one_group_with_a_count(serve: Running) -> None:
     async with serve() as server:
         asked = ["do you sell gift cards", "do you sell any gift cards", "can i pay with bitcoin"]
