@@ -19,6 +19,7 @@ SEEDS: dict[str, tuple[str, ...]] = {
         "hi", "hello", "hey there", "good morning", "good afternoon", "hello, how can I help you?", "hi there, how are you?",
         "welcome to our support chat", "thanks for contacting us", "hi <NAME>, thanks for getting in touch", "my name is <NAME> and I will help you",
         "you're speaking with <NAME>", "how may I assist you today?", "dear customer", "good evening, what can I do for you?", "hiya",
+        "thank you for choosing us", "thank you for writing to us", "good afternoon and thank you for your message", "great question", "no panic", "that is no problem",
     ),
     "hold": (
         "one moment please", "let me check that for you", "just a second", "please hold on while I look into it", "bear with me",
@@ -32,6 +33,9 @@ SEEDS: dict[str, tuple[str, ...]] = {
         "bye", "goodbye", "have a nice day", "is there anything else I can help you with?", "anything else?", "take care",
         "have a great weekend", "thank you for chatting with us, goodbye", "glad I could help", "you're welcome", "no problem",
         "my pleasure", "feel free to reach out again", "best regards", "kind regards, <NAME>", "cheers, <NAME>", "happy to help",
+        "haha", "aww, love that", "how delightful", "yay, any time", "enjoy", "have fun", "sweet, have a good one", "glad that's sorted", "take care then",
+        "I'm a real person, promise", "yes, I am human", "that is kind of you to say", "all done then", "sorry about that", "oh no, really sorry",
+        "please rate this chat", "understood, sorry", "sorry for the trouble", "lovely to hear", "you too",
     ),
     "thanks": (
         "thanks", "thank you so much", "great, thanks", "perfect, thank you", "thanks a lot for your help", "ok thanks", "awesome",
@@ -56,12 +60,15 @@ PHATIC = frozenset(SEEDS) - {"content"}
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
 _WORD = re.compile(r"[^\W\d_]+|<\w+>")
 _SIGNATURE = re.compile(r"\s*(?:[-–—^*~/]\s?[A-Z][A-Za-z]{0,14}|\n[-–—]?\s?<NAME(?:_\d+)?>)\s*$")
+_SALUTATION = re.compile(r"^(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b[^,.!?:\n]{0,40}[,!:]\s+", re.IGNORECASE)
 _LONGEST_PHATIC = 12
 
 
 def sentences(text: str) -> list[str]:
-    """Split on end marks and line breaks; a signature such as `^TM` or `- Anna` at the end is dropped."""
-    return [part.strip() for part in _SENTENCE.split(_SIGNATURE.sub("", text)) if part.strip()]
+    """Split on end marks and line breaks; a signature (`^TM`, `- Anna`) and a salutation (`Dear Anna,`) are dropped."""
+    bare = _SIGNATURE.sub("", text)
+    bare = _SALUTATION.sub("", bare) or bare
+    return [part.strip() for part in _SENTENCE.split(bare) if part.strip()]
 
 
 class Acts:

@@ -29,6 +29,8 @@ FILLABLE = frozenset({"NAME", "ORDER", "EMAIL"})
 PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT"})
 WORDS_WEIGHT = np.float32(0.8)
 PROJECTED = 256
+LEAST_WORDS = 4
+CONSTANT = 0.4
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -69,10 +71,10 @@ def _reply(pair: Pair, turns: Sequence[list[str]], act: dict[str, str]) -> Reply
     """The turn of the block that says most, without its greetings, hold lines and sign-offs."""
     content = [" ".join(s for s in turn if act[s] == "content") for turn in turns]
     index = max(range(len(turns)), key=lambda i: (len(content[i].split()), -i))
-    if not content[index]:
+    text = content[index]
+    if len(_WORD.findall(text)) < LEAST_WORDS and not slots(text):
         text = pair.replies[0].strip()
         return Reply(pair, pair.reply_turns[0], text, delexicalise(text), "phatic")
-    text = content[index]
     kind = "ask" if text.endswith("?") else "inform"
     return Reply(pair, pair.reply_turns[index], text, delexicalise(text), kind)
 
@@ -192,17 +194,22 @@ def _answer(own: Sequence[Reply], central: Matrix, least: int) -> Answer:
 
 
 def _varying(own: Sequence[Reply]) -> frozenset[str]:
-    """Particulars whose value changes from reply to reply, so that no one value can be promised."""
+    """Particulars whose value changes from reply to reply, so that no one value can be promised.
+
+    A value is constant when at least two in five of the replies that state something of its kind state it.
+    """
     values: dict[str, Counter[str]] = defaultdict(Counter)
+    stating: Counter[str] = Counter()
     for reply in own:
-        for kind, value in set(slots(reply.text)):
-            if kind in PARTICULAR:
-                values[kind][value.lower()] += 1
+        told = {(kind, value.lower()) for kind, value in slots(reply.text) if kind in PARTICULAR}
+        stating.update({kind for kind, _ in told})
+        for kind, value in told:
+            values[kind][value] += 1
     return frozenset(
         f"{kind} {value}"
         for kind, counts in values.items()
         for value, count in counts.items()
-        if len(own) > 1 and count < max(2, 0.15 * len(own))
+        if len(own) > 1 and count < max(2, CONSTANT * stating[kind])
     )
 
 

@@ -1,26 +1,22 @@
 """Intents from requests that nobody labelled: group them, name the groups, keep the rare ones apart.
 
 Ward's method on the encoder's vectors; the number of groups is the one with the best silhouette. What agents answered
-is a second view of the same request: with `replies`, requests that are answered alike move together.
+is a second view of the same request: requests that are answered alike move together.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from retrieval.types import Matrix
-from training.cluster import Labels, centroids, unit, ward
-from training.delex import delexicalise
-
-Encode = Callable[[Sequence[str]], Matrix]
+from training.cluster import Labels, centroids, ward
 
 SAMPLE = 5000
-REPLY_WEIGHT = 0.5
 _WORD = re.compile(r"[^\W\d_][\w'’-]+")
 _STOP = frozenset(
     """a about above after again all already also always am an and any are as at be because been before being but by can
@@ -34,22 +30,6 @@ _STOP = frozenset(
     well went were what what's when where where's which while who whom why will wish with won't wonder wondering would
     yes yet you you're your yours u im ive dont cant guys hope quick anyone someone might may possible""".split()
 )
-
-
-def induce(
-    texts: Sequence[str],
-    encode: Encode,
-    *,
-    replies: Sequence[str] | None = None,
-    least: int = 5,
-    most: int = 80,
-    seed: int = 0,
-) -> Labels:
-    """A group number for each text (n,), largest group 0. The number of groups is found between `least` and `most`."""
-    vectors = encode([delexicalise(text) for text in texts])
-    if replies is not None:
-        vectors = unit(np.hstack([vectors, REPLY_WEIGHT * encode([delexicalise(text) for text in replies])]))
-    return grouped(vectors, least=least, most=most, seed=seed)
 
 
 def grouped(vectors: Matrix, *, least: int, most: int, seed: int) -> Labels:
@@ -76,18 +56,20 @@ def name_groups(texts: Sequence[str], labels: Labels) -> list[str]:
 
 
 def _name(count: Counter[str], size: int, spread: Counter[str], groups: int) -> str:
-    """The best phrase, and beside it the best word that the phrase does not hold."""
+    """The phrase that most of a group's texts share and few other groups have, and the best word beside it."""
+    common = {phrase for phrase, n in count.items() if n >= max(2, 0.1 * size)} or set(count)
 
     def weight(phrase: str) -> float:
         share = count[phrase] / size
         longer = 1.0 + 0.6 * phrase.count(" ")
         return float(share * np.log(1 + groups / spread[phrase]) * longer)
 
-    ranked = sorted(count, key=lambda phrase: (-weight(phrase), phrase))
+    ranked = sorted(common, key=lambda phrase: (-weight(phrase), phrase))
     if not ranked:
         return "other"
     best = ranked[0]
-    other = next((p for p in ranked[1:30] if not set(p.split()) & set(best.split())), "")
+    stems = {word[:4] for word in best.split()}
+    other = next((p for p in ranked[1:] if not stems & {word[:4] for word in p.split()}), "")
     if " " in best and (not other or weight(other) <= 0.7 * weight(best)):
         other = ""
     return "_".join(f"{best} {other}".split()[:4])
@@ -97,7 +79,7 @@ def _phrases(text: str) -> list[str]:
     """Single words and pairs of neighbouring words without stop words."""
     words = [w.lower().replace("’", "'") for w in _WORD.findall(re.sub(r"<[A-Z_0-9]+>", " ", text))]
     kept = [(i, w) for i, w in enumerate(words) if w not in _STOP and len(w) > 2]
-    pairs = [f"{a} {b}" for (i, a), (j, b) in pairwise(kept) if j - i <= 2]
+    pairs = [f"{a} {b}" for (i, a), (j, b) in pairwise(kept) if j - i <= 2 and a[:4] != b[:4]]
     return [w for _, w in kept] + pairs
 
 

@@ -85,7 +85,7 @@ def mine(
     keys = encode([reply.key for reply in found])
     made = answers(found, answer_of, keys, least=mining.least_conversations)
     made, answer_of = _without_replaced(made, answer_of, replaced(found, answer_of, conflicts))
-    names, intent_of = _intents(pairs, requests, acts, config, examples, encode)
+    names, intent_of = _intents(pairs, requests, keys, acts, config, examples, encode)
     return Mined(tuple(made), answer_of, tuple(names), intent_of, tuple(reply.key for reply in found))
 
 
@@ -107,6 +107,7 @@ def _without_replaced(made: list[Answer], answer_of: Labels, gone: dict[int, int
 def _intents(
     pairs: Sequence[Pair],
     requests: Matrix,
+    keys: Matrix,
     acts: Acts,
     config: TrainingConfig,
     examples: Sequence[tuple[str, str]],
@@ -119,7 +120,8 @@ def _intents(
     if len(rows) < max(LEAST_PAIRS, config.intents.least):
         return names, intent_of
     texts = [delexicalise(pairs[i].text) for i in rows]
-    labels = grouped(requests[rows], least=config.intents.least, most=config.intents.most, seed=config.seed)
+    both = np.hstack([requests[rows], np.float32(config.intents.reply_weight) * keys[rows]])
+    labels = grouped(both, least=config.intents.least, most=config.intents.most, seed=config.seed)
     close = _domain_intents(centroids(requests[rows], labels), examples, names, encode, config)
     induced = [label for label in range(int(labels.max()) + 1) if label not in close]
     called = name_groups(texts, labels)

@@ -99,7 +99,7 @@ class Scores:
             "answer_recall_at_5": metrics.recall_at(ranks, 5),
             "mrr": metrics.mrr(ranks),
             "coverage": self.answered / self.n if self.n else None,
-            "wrong_answer_rate": self.wrong_rate,
+            "wrong_answer_rate": self.wrong_rate or 0.0,
             "handoff_rate": 1 - self.answered / self.n if self.n else None,
             "wrong_share_of_turns": self.wrong / self.n if self.n else None,
             "coverage_at_2pct_error": self.coverage_at(0.02),
