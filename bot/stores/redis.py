@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import redis
@@ -42,17 +43,21 @@ return false
 """
 )
 
+# The lock goes with the commit, which saves a round trip. ARGV: version, id, key of the mode, time, channel, token, rows.
 COMMIT = """
+redis.replicate_commands()
 local length = redis.call('LLEN', KEYS[1])
 if length ~= tonumber(ARGV[1]) then return -1 end
-redis.call('RPUSH', KEYS[1], unpack(ARGV, 6))
+redis.call('RPUSH', KEYS[1], unpack(ARGV, 7))
 redis.call('PERSIST', KEYS[1])
-for i = 2, #KEYS do
+for i = 2, #KEYS - 1 do
     if i ~= tonumber(ARGV[3]) then redis.call('ZREM', KEYS[i], ARGV[2]) end
 end
 redis.call('ZADD', KEYS[tonumber(ARGV[3])], ARGV[4], ARGV[2])
-local now = length + #ARGV - 5
+local now = length + #ARGV - 6
 redis.call('PUBLISH', ARGV[5], now)
+redis.set_repl(redis.REPL_NONE)
+if redis.call('GET', KEYS[#KEYS]) == ARGV[6] then redis.call('DEL', KEYS[#KEYS]) end
 return now
 """
 
@@ -124,13 +129,15 @@ class RedisStore:
         token = secrets.token_hex(8)
         rows = await self._lock(conversation_id, token)
         renewal = asyncio.create_task(self._keep(conversation_id, token))
+        turn = Turn(fold(conversation_id, map(_event, rows)), partial(self._append, token))
         try:
-            yield Turn(fold(conversation_id, map(_event, rows)), self._append)
+            yield turn
         finally:
             renewal.cancel()
-            # Redis gone here costs only the lock's expiry: what was committed is kept, what was not is not.
-            with suppress(Unavailable):
-                await _call("released the lock", self._release(keys=[_lock(conversation_id)], args=[token]))
+            if not turn.stored:
+                # Redis gone here costs only the lock's expiry: nothing of the turn was stored.
+                with suppress(Unavailable):
+                    await _call("released the lock", self._release(keys=[_lock(conversation_id)], args=[token]))
 
     async def _lock(self, conversation_id: str, token: str) -> list[str]:
         keys, args = [_list(conversation_id), _lock(conversation_id)], [token, str(int(LOCK_S * 1000))]
@@ -154,12 +161,12 @@ class RedisStore:
             with suppress(Unavailable):
                 await _call("renewed a lock", self._renew(keys=keys, args=args))
 
-    async def _append(self, turn: Turn) -> None:
+    async def _append(self, token: str, turn: Turn) -> None:
         conversation = turn.conversation
         args: list[Any] = [turn.read_version, conversation.id, MODES.index(conversation.mode) + 2]
-        args += [conversation.events[-1].at, NEW + conversation.id]
+        args += [conversation.events[-1].at, NEW + conversation.id, token]
         args += [json.dumps(encode(event)) for event in turn.new_events]
-        keys = [_list(conversation.id), *INDEXES]
+        keys = [_list(conversation.id), *INDEXES, _lock(conversation.id)]
         length = await _call("stored a turn", self._commit(keys=keys, args=args))
         if length < 0:
             raise Lost(

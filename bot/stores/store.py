@@ -36,6 +36,7 @@ class Turn:
     def __init__(self, conversation: Conversation, append: Callable[[Turn], Awaitable[None]]) -> None:
         self.conversation = conversation
         self.read_version = conversation.version
+        self.stored = False
         self._append = append
 
     @property
@@ -48,7 +49,7 @@ class Turn:
     async def commit(self) -> None:
         if self.new_events:
             await self._append(self)
-            self.read_version = self.conversation.version
+            self.read_version, self.stored = self.conversation.version, True
 
 
 class Watch:
