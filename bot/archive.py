@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.conversation import Conversation, Mode
-from bot.events import BotSaid, Closed, Event, HandedOff, PersonSaid, Rated, SessionStarted, UserSaid, now
+from bot.events import BotSaid, Closed, Event, HandedOff, PersonJoined, PersonSaid, Rated, SessionStarted, UserSaid, now
 from bot.gaps import Gap, gaps_of
 from bot.payload import parse_payload
 from bot.redaction import Redactor, redact
@@ -93,9 +93,10 @@ class Archive:
 
     def _record(self, conversation: Conversation) -> None:
         begin = self._records.archived_to(conversation.id)
+        redactor = self._redactor.knowing(_people(conversation.events))
         for start, end in sessions(conversation.events, begin):
             transcript = self._transcript(conversation, start, end)
-            line = dumps(redact(transcript, self._redactor)) if transcript.turns else ""
+            line = dumps(redact(transcript, redactor)) if transcript.turns else ""
             self._records.add_archived(Archived(conversation.id, start, end, line))
         self._records.add_gaps(self._masked(gap) for gap in gaps_of(conversation.id, conversation.events[begin:]))
         self._records.add_ratings(_ratings(conversation, self._redactor))
@@ -165,6 +166,11 @@ def _words(event: UserSaid) -> str:
     if title := event.metadata.get("title"):
         return str(title)
     return "" if parse_payload(event.text) else event.text
+
+
+def _people(events: Sequence[Event]) -> set[str]:
+    """Who of the desk joined: their names are masked as a customer's is."""
+    return {event.person for event in events if isinstance(event, PersonJoined | PersonSaid)}
 
 
 def _rating_of(events: Sequence[Event]) -> dict[str, int]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bot.archive import Archive, Report
-from bot.auth import kept_secret
 from bot.config import load_config
-from bot.redaction import Redactor
+from bot.masking import redactor_of
 from bot.settings import Settings
 from bot.stores.embedded import reachable
 from bot.stores.redis import RedisStore
@@ -25,7 +24,7 @@ async def archive_once(settings: Settings) -> Report:
                 store=store,
                 records=records,
                 folder=TranscriptFolder(settings.transcripts),
-                redactor=Redactor(salt=kept_secret(settings.data_dir / "pseudonym-salt").encode()),
+                redactor=redactor_of(config.redaction, settings),
                 idle_s=config.retention.idle_hours * 3600,
                 keep_s=config.retention.keep_days * 86400,
             )

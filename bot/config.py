@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -94,6 +95,33 @@ class Retention(Section):
     keep_days: float = Field(default=30, ge=0)
 
 
+class RedactionConfig(Section):
+    region: str = "US"
+    patterns: dict[str, str] = Field(default_factory=dict)
+    agents: tuple[str, ...] = ()
+
+    @field_validator("region")
+    @classmethod
+    def _country(cls, region: str) -> str:
+        from bot.redaction_patterns import known_region  # the server, which masks nothing, does without phonenumbers
+
+        if not known_region(region):
+            raise ValueError("no country of phone numbers; write ISO 3166 such as US, GB, DE")
+        return region
+
+    @field_validator("patterns")
+    @classmethod
+    def _expressions(cls, patterns: dict[str, str]) -> dict[str, str]:
+        for name, pattern in patterns.items():
+            if not re.fullmatch("[A-Z]+", name):
+                raise ValueError(f"{name!r} is no placeholder; write capital letters only, like ORDER")
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{name}: {pattern!r} is no regular expression: {error}") from error
+        return patterns
+
+
 class Config(Section):
     error_budget: float = Field(default=0.05, gt=0, lt=0.5)
     limits: LimitsConfig = LimitsConfig()
@@ -101,6 +129,7 @@ class Config(Section):
     business_hours: BusinessHours = BusinessHours()
     channels: Channels = Channels()
     retention: Retention = Retention()
+    redaction: RedactionConfig = RedactionConfig()
 
 
 def load_config(config_dir: Path) -> Config:

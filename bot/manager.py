@@ -17,6 +17,7 @@ from bot.config import Config
 from bot.conversation import Conversation, Mode
 from bot.domain import Domain
 from bot.engines import Engines
+from bot.entities import Finder
 from bot.events import ActionRan, BotSaid, Event, HandedOff, UserSaid, now
 from bot.metrics import Metrics
 from bot.payload import parse_payload
@@ -75,6 +76,7 @@ class Manager:
         self.store = store
         self.engines = engines
         self.domain = domain
+        self._finder = Finder(domain)
         self._config = config
         self._metrics = metrics
         self._server = server
@@ -129,7 +131,7 @@ class Manager:
         loop, context = asyncio.get_running_loop(), turn.conversation.context
         with self._metrics.understand.time():
             heard, candidates = await loop.run_in_executor(self._pool, _understand, engine, message.text, context)
-        turn.add(_heard(message, heard, engine.id))
+        turn.add(_heard(message, heard, engine.id, self._finder))
         return candidates
 
     async def _act(self, turn: Turn, message: UserMessage, engine: Engine, candidates: Candidates) -> None:
@@ -235,8 +237,8 @@ def _understand(engine: Engine, text: str, context: tuple[str, ...]) -> tuple[Un
     return heard, Candidates(tuple(engine.answer(heard)), tuple(engine.search(heard)))
 
 
-def _heard(message: UserMessage, heard: Understanding, bundle: str) -> UserSaid:
-    entities = tuple(
+def _heard(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:
+    entities = (
         {"entity": e.name, "value": e.value, "start": e.start, "end": e.end, "confidence": e.confidence}
         for e in heard.entities
     )
@@ -248,7 +250,7 @@ def _heard(message: UserMessage, heard: Understanding, bundle: str) -> UserSaid:
         confidence=intent.confidence if intent else 0.0,
         ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
         in_scope=heard.in_scope,
-        entities=entities,
+        entities=finder.merged(entities, message.text),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.transcript import Transcript, Turn
 
 MAX_CHARS = 600
+_PAYLOAD = re.compile(r"/[^\s{}/@:][^\s{}@]*\s*(\{.*\})?", re.DOTALL)
+"""A button of a Rasa assistant, `/intent{"slot": "value"}`: nothing that a customer said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def pairs(transcript: Transcript) -> Iterator[Pair]:
     asked: list[tuple[int, Turn]] = []
     context = ("", "")
     passed = False
-    turns = [t for t in enumerate(transcript.turns) if t[1].by != "system" and t[1].text.strip()]
+    turns = [t for t in enumerate(transcript.turns) if _says_something(t[1])]
     at = 0
     while at < len(turns):
         index, turn = turns[at]
@@ -66,6 +69,11 @@ def pairs(transcript: Transcript) -> Iterator[Pair]:
                 yield _pair(transcript, asked, context, block, passed)
                 customer = _joined(t for _, t in asked)
             desk, asked, passed = block[-1][1].text, [], False
+
+
+def _says_something(turn: Turn) -> bool:
+    text = turn.text.strip()
+    return bool(text) and turn.by != "system" and not (turn.by == "customer" and _PAYLOAD.fullmatch(text))
 
 
 def _pair(

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bot.auth import kept_secret
 from bot.settings import Settings
 from bot.transcript import Transcript, TranscriptFolder, encode, write
 from retrieval.errors import BadInput, NotFound
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The conversations that the bot learns from.", no_args_is_help=True)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data directory; default: DESKHAND_DATA_DIR or ./data.")]
+ConfigDir = Annotated[Path | None, typer.Option("--config", help="Configuration directory (DESKHAND_CONFIG_DIR).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -39,24 +39,29 @@ def import_(
     agent: Annotated[list[str] | None, typer.Option(help="A value of the author column that is an agent.")] = None,
     source: Annotated[str, typer.Option(help="Where they come from; default: the file's name. Keep it the same.")] = "",
     region: Annotated[
-        str, typer.Option(help="Country (ISO 3166) whose phone numbers come without a country code.")
-    ] = "US",
+        str | None,
+        typer.Option(help="Country (ISO 3166) whose phone numbers come without a country code; default: deskhand.yml."),
+    ] = None,
     public_after: Annotated[
         int, typer.Option(min=0, help="Contact values that the desk gave to so many customers stay; 0: mask all.")
     ] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, redact and report; write nothing.")] = False,
     as_json: AsJson = False,
     data: Data = None,
+    config: ConfigDir = None,
 ) -> None:
     """Read conversations, mask personal data, store them. The same file twice changes nothing."""
-    from bot.redaction import Redactor
+    from bot.config import load_config
+    from bot.masking import redactor_of
     from training.importers import Options, import_files
 
-    settings = Settings.build(data_dir=data)
+    settings = Settings.build(data_dir=data, config_dir=config)
     folder = TranscriptFolder(settings.transcripts)
     options = Options(_columns(column or ()), tuple(agent or ()), source, public_after)
-    salt = "" if dry_run else kept_secret(settings.data_dir / "pseudonym-salt")
-    redactor = Redactor(region=region, salt=salt.encode())
+    redaction = load_config(settings.config_dir).redaction
+    if region:
+        redaction = redaction.model_copy(update={"region": region})
+    redactor = redactor_of(redaction, settings, keep=not dry_run)
     with _bar(quiet=as_json) as bar:
         tasks = {path.name: bar.add_task(path.name, total=None) for path in files}
         reports = import_files(

@@ -38,6 +38,9 @@ def test_no_file_means_the_defaults(tmp_path: Path) -> None:
         ("- a", "must be a mapping"),
         ("business_hours: {timezone: Mars/Base}", "not a time zone"),
         ("business_hours: {days: {mon: '9-17'}}", "business_hours.days.mon is '9-17'"),
+        ("redaction: {region: XX}", "redaction.region is 'XX': .*ISO 3166"),
+        ("redaction: {patterns: {loyalty: x}}", "'loyalty' is no placeholder"),
+        ("redaction: {patterns: {LOYALTY: '('}}", "no regular expression"),
         ("business_hours: {days: {monday: '09:00-17:00'}}", "business_hours.days.monday"),
     ],
 )

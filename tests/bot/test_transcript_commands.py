@@ -63,6 +63,21 @@ def test_a_dry_run_shows_a_masked_conversation_and_makes_no_directory(log: Path)
     assert not (log.parent / "data").exists()
 
 
+def test_an_import_masks_what_the_configuration_of_the_desk_says(log: Path, tmp_path: Path) -> None:
+    more = "3,kim,club 4711 here and my number is 07700 900123\n3,lee,hello Priya told me about you\n"
+    log.write_text(LOG + more)
+    config = tmp_path / "config"
+    config.mkdir()
+    rules = "redaction: {region: GB, patterns: {LOYALTY: 'club (\\d{4})'}, agents: [Priya]}"
+    (config / "deskhand.yml").write_text(rules)
+    imported(log, "--config", str(config))
+    texts = run("export", "-", "--data", log.parent / "data")
+    assert "club <LOYALTY> here and my number is <PHONE>" in texts
+    assert "hello <NAME> told me" in texts
+    with pytest.raises(BadInput, match="region 'XX' is no country"):
+        imported(log, "--region", "XX")
+
+
 def test_list_counts_by_source_language_and_week(log: Path) -> None:
     imported(log)
     facts = json.loads(run("list", "--json", "--data", log.parent / "data"))

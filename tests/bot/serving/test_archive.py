@@ -9,8 +9,10 @@ import pytest
 from serving_desk import OPERATOR, Running, Server
 
 from bot.archive import Archive, sessions
+from bot.archiving import archive_once
 from bot.events import BotSaid, Closed, Rated, UserSaid
 from bot.redaction import Redactor
+from bot.settings import Settings
 from bot.stores.sql import Records
 from bot.transcript import TranscriptFolder
 from retrieval.errors import Unavailable
@@ -60,6 +62,33 @@ async def test_what_a_person_answered_becomes_a_redacted_transcript(serve: Runni
         for file in server.parts.settings.transcripts.iterdir():
             assert "example.org" not in file.read_text()
             assert "5550100" not in file.read_text()
+
+
+async def test_the_names_of_people_who_joined_are_masked_too(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        said = {"person": "Ada Lovelace", "text": "Yes. Ask for Ada in the shop."}
+        await server.client.post("/api/v1/conversations/u1/messages", json=said, headers=OPERATOR)
+        await server.client.post("/api/v1/conversations/u1/close", json={}, headers=OPERATOR)
+        await archive_of(server).run()
+        (transcript,) = TranscriptFolder(server.parts.settings.transcripts).read()
+        assert transcript.turns[-1].text == "Yes. Ask for <NAME> in the shop."
+
+
+async def test_the_archive_run_masks_as_the_configuration_says_and_keeps_what_the_desk_publishes(
+    serve: Running, settings: Settings
+) -> None:
+    (settings.config_dir / "deskhand.yml").write_text("redaction: {region: GB}")
+    TranscriptFolder(settings.transcripts).publish(["help@shop.example.com"])
+    async with serve() as server:
+        await server.say("do you sell gift cards, my number is 07700 900123")
+        said = {"person": "Ada", "text": "Yes, write to help@shop.example.com"}
+        await server.client.post("/api/v1/conversations/u1/messages", json=said, headers=OPERATOR)
+        await server.client.post("/api/v1/conversations/u1/close", json={}, headers=OPERATOR)
+        assert (await archive_once(settings)).written == 1
+        (transcript,) = TranscriptFolder(settings.transcripts).read()
+        assert transcript.turns[0].text == "do you sell gift cards, my number is <PHONE>"
+        assert transcript.turns[-1].text == "Yes, write to help@shop.example.com"
 
 
 async def test_archiving_again_writes_nothing_new(serve: Running) -> None:
