@@ -43,7 +43,7 @@ return false
 """
 )
 
-# The lock goes with the commit, which saves a round trip. ARGV: version, id, key of the mode, time, channel, token, rows.
+# The lock goes with the commit, which saves a round trip. ARGV: version, id, key of the mode, time, channel, token, ...
 COMMIT = """
 redis.replicate_commands()
 local length = redis.call('LLEN', KEYS[1])
