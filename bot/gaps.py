@@ -11,8 +11,9 @@ from bot.events import Event, GapFound
 from retrieval.types import Matrix
 
 SAME = 0.55
-"""Cosine from which two questions count as the same. On 400 labelled requests of the demo shop (51 kinds, frozen MiniLM)
-groups are then 0.92 homogeneous (ARI 0.20); lower values mix kinds (0.45: 0.77), higher ones split them (0.65: ARI 0.10)."""
+"""Cosine from which two questions count as the same. On 400 labelled requests of the demo shop (51 kinds, frozen
+MiniLM) groups are then 0.92 homogeneous (ARI 0.20); lower values mix kinds (0.45: 0.77), higher ones split them
+(0.65: ARI 0.10)."""
 
 SHOWN = 5
 
