@@ -20,6 +20,8 @@ def load_yaml(path: Path, model: type[M]) -> M:
         data = yaml.safe_load(path.read_text("utf-8")) or {}
     except FileNotFoundError:
         data = {}
+    except IsADirectoryError as error:
+        raise BadInput(f"{path} is a directory; give a YAML file, or remove it for the defaults") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not YAML in UTF-8: {error}") from error
     try:
