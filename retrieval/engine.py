@@ -103,9 +103,8 @@ class Engine:
             if judged is not None and self.intents is not None:
                 shares = judged.probabilities[row]
                 best = np.argsort(-shares, kind="stable")[:RANKING]
-                ranking = tuple(IntentScore(self.intents.labels[i], float(shares[i])) for i in best)
+                ranking = _ranking([(self.intents.labels[i], float(shares[i])) for i in best], float(judged.trust[row]))
                 in_scope = float(judged.in_scope[row])
-                ranking = (IntentScore(ranking[0].name, float(judged.trust[row])), *ranking[1:])
             found = self.recogniser.find(text)
             out.append(Understanding(text, ranking, in_scope, found, tuple(contexts[row]), self.id, vectors[row]))
         return out
@@ -188,6 +187,12 @@ class Engine:
                         f"bundle {self.id}: probe {expected['text']!r} gives {key} {got[key]!r}, recorded {value!r}; "
                         "roll back or train again on this machine"
                     )
+
+
+def _ranking(best: Sequence[tuple[str, float]], trust: float) -> tuple[IntentScore, ...]:
+    """The first one's confidence is how far to trust it; the others keep their share, but never pass the first."""
+    (first, _), *rest = best
+    return (IntentScore(first, trust), *(IntentScore(name, min(share, trust)) for name, share in rest))
 
 
 def _json(path: Path) -> Any:
