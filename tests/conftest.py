@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.transcript import Outcome, Transcript, Turn
 from training.config import EncoderConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from retrieval.engine import Engine
 
 TALK = {
     "ship": (
@@ -54,6 +58,10 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
         )
     )
+    with torch.no_grad():  # nearly a bag of random word vectors: texts that share words are close, others are not
+        model.embeddings.word_embeddings.weight.normal_()
+        model.embeddings.position_embeddings.weight.zero_()
+        model.embeddings.token_type_embeddings.weight.zero_()
     directory = tmp_path_factory.mktemp("tiny-encoder")
     from transformers.utils import logging
 
@@ -64,6 +72,14 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mask_token="[MASK]",
     ).save_pretrained(directory)  # fmt: skip
     return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tiny_config: TrainingConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny encoder as a bundle carries it: tokenizer, weights, int8 ONNX. Read it; copy it before changing it."""
+    from training.base import base_directory
+
+    return base_directory(tiny_config, tmp_path_factory.mktemp("tiny-base"))
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +120,14 @@ def tiny_bundles(tiny_config: TrainingConfig, talk: list[Transcript], tmp_path_f
     id = train(tiny_config, talk, bundles=root / "bundles", work=root / "work", error_budget=0.2)
     Bundles(root / "bundles").promote(id)
     return root / "bundles"
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_bundles: Path) -> Engine:
+    from retrieval.bundle import Bundles
+    from retrieval.engine import Engine
+
+    bundles = Bundles(tiny_bundles)
+    current = bundles.current()
+    assert current
+    return Engine.load(bundles.path(current))
