@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import re
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
         ("PLACEHOLDER", r"<[A-Z_]+?(?:_\d+)?>"),
         ("URL", r"https?://\S+|www\.\S+"),
-        ("DATE", rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b(?:\s+\d{{4}})?|\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}})?"
-         r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b"),
-        ("TIME", r"\b\d{1,2}[:.]\d{2}\s*(?:am|pm)?\b|\b\d{1,2}\s*(?:am|pm)\b"),
         ("MONEY", r"[$€£]\s?\d+(?:[.,]\d+)*|\b\d+(?:[.,]\d+)*\s?(?:euros?|eur|usd|dollars?|pounds?|gbp)\b"),
         ("PERCENT", r"\b\d+(?:[.,]\d+)?\s?(?:%|per ?cent\b)"),
-        ("SPAN", r"\b\d+(?:\s?(?:-|–|to)\s?\d+)?[\s-]?(?:business |working )?(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?)\b"),
+        ("DATE", rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b(?:\s+\d{{4}})?|\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}})?"
+         r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b"),
+        ("TIME", r"\b\d{1,2}[:.]\d{2}(?:\s*(?:am|pm))?\b|\b\d{1,2}\s*(?:am|pm)\b"),
+        ("SPAN", r"\b\d+(?:[.,]\d+)?(?:\s?(?:-|–|to)\s?\d+)?[\s-]?(?:business |working )?(?:seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?)\b"),
         ("DAY", rf"\b{_DAY}s?\b"),
         ("CODE", r"\b(?=[A-Z0-9-]*\d)[A-Z]{1,5}-?\d[A-Z0-9-]{2,}\b"),
         ("NUMBER", r"\b\d+(?:[.,]\d+)*\b"),
@@ -49,11 +52,12 @@ def delexicalise(text: str) -> str:
 
 
 def facts(text: str) -> frozenset[str]:
-    """Normalised particulars that an answer may promise: spans of time, money, percentages ("SPAN 30 day")."""
+    """Normalised particulars that an answer may promise: spans of time, money, percentages ("SPAN 30day")."""
     kinds = ("SPAN", "MONEY", "PERCENT")
     return frozenset(f"{kind} {_normal(value)}" for kind, value in slots(text) if kind in kinds)
 
 
 def _normal(value: str) -> str:
-    value = re.sub(r"\b(business|working)\b", "", value.lower()).replace("–", "-").replace(" to ", "-")
-    return re.sub(r"[^\w.,%$€£-]+", "", re.sub(r"s\b", "", value)).replace("--", "-").strip("-").replace("day", "d")
+    value = re.sub(r"\b(business|working)\b", "", value.lower())
+    value = re.sub(r"\s*(?:-|–|\bto\b)\s*(?=\d)", "~", value)  # a range; other hyphens ("30-day") say nothing
+    return re.sub(r"[^\w.,%$€£~]+", "", re.sub(r"s\b", "", value).replace("per cent", "%").replace("percent", "%"))
