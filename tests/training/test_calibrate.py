@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.answers import sigmoid
+from training.calibrate import NEVER, fit_logistic, scope_threshold, threshold_for
+
+ROWS = st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.booleans()), max_size=120)
+
+
+def arrays(rows: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([s for s, _ in rows], np.float32), np.array([r for _, r in rows], bool)
+
+
+@settings(deadline=None, max_examples=300)
+@given(ROWS, st.sampled_from([0.02, 0.05, 0.1, 0.3, 0.5]))
+def test_wrong_answers_above_the_threshold_stay_within_the_budget_and_no_lower_threshold_would(
+    rows: list[tuple[float, bool]], budget: float
+) -> None:
+    sure, right = arrays(rows)
+    threshold = threshold_for(sure, right, error_budget=budget)
+
+    def fits(limit: float) -> bool:
+        sent = sure >= limit
+        return bool(((~right & sent).sum() + 1) / (sent.sum() + 1) <= budget)
+
+    assert threshold == NEVER or fits(threshold)
+    assert not any(fits(limit) for limit in set(sure.tolist()) if limit < threshold)
+
+
+def test_too_few_validation_rows_mean_that_nothing_is_sent() -> None:
+    sure = np.linspace(0.5, 1, 18).astype(np.float32)
+    assert threshold_for(sure, np.ones(18, bool), error_budget=0.05) == NEVER
+    assert threshold_for(np.linspace(0.5, 1, 19).astype(np.float32), np.ones(19, bool), error_budget=0.05) == 0.5
+
+
+def test_probabilities_follow_how_often_it_was_right() -> None:
+    rng = np.random.default_rng(1)
+    signal = rng.random((4000, 1)).astype(np.float32)
+    right = rng.random(4000) < signal[:, 0]
+    weights = fit_logistic(signal, right)
+    for share in (0.2, 0.5, 0.8):
+        assert sigmoid(np.array([[share]]) @ weights[:-1] + weights[-1])[0] == pytest.approx(share, abs=0.06)
+
+
+def test_signals_on_other_scales_give_the_same_probabilities() -> None:
+    rng = np.random.default_rng(2)
+    signals = rng.normal(size=(500, 2)).astype(np.float32)
+    right = signals[:, 0] + 0.5 * rng.normal(size=500) > 0
+    wide = signals * np.array([100, 0.01], np.float32) + np.array([5, -3], np.float32)
+    plain, scaled = fit_logistic(signals, right), fit_logistic(wide, right)
+    np.testing.assert_allclose(
+        sigmoid(signals @ plain[:-1] + plain[-1]), sigmoid(wide @ scaled[:-1] + scaled[-1]), atol=0.02
+    )
+
+
+@pytest.mark.parametrize("outcome", [True, False])
+def test_when_only_one_outcome_was_seen_the_probability_is_cautious(outcome: bool) -> None:
+    weights = fit_logistic(np.ones((10, 3), np.float32), np.full(10, outcome))
+    share = sigmoid(np.array([[9.0, -9.0, 4.0]]) @ weights[:-1] + weights[-1])[0]
+    assert share == pytest.approx(11 / 12 if outcome else 1 / 12, abs=1e-5)
+
+
+def test_no_rows_at_all_give_even_odds() -> None:
+    weights = fit_logistic(np.zeros((0, 3), np.float32), np.zeros(0, bool))
+    assert weights.tolist() == [0, 0, 0, 0]
+    assert threshold_for(np.zeros(0, np.float32), np.zeros(0, bool), error_budget=0.5) == NEVER
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=1, max_size=80),
+    st.lists(st.floats(0, 1, width=32), min_size=1, max_size=80),
+)
+def test_the_scope_threshold_keeps_95_in_100_messages_that_belong(inside: list[float], outside: list[float]) -> None:
+    threshold = scope_threshold(np.array(inside, np.float32), np.array(outside, np.float32))
+    assert (np.array(inside, np.float32) >= np.float32(threshold)).mean() >= 0.95 - 1 / len(inside)
+
+
+def test_the_scope_threshold_parts_what_can_be_parted() -> None:
+    inside, outside = np.linspace(0.7, 1, 50).astype(np.float32), np.linspace(0, 0.4, 50).astype(np.float32)
+    assert 0.4 < scope_threshold(inside, outside) <= 0.7 + 0.3 * 0.05 + 1e-6
