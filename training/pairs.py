@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bot.transcript import Transcript, Turn
 
 MAX_CHARS = 600
+SHORT = 3
 _PAYLOAD = re.compile(r"/[^\s{}/@:][^\s{}@]*\s*(\{.*\})?", re.DOTALL)
 """A button of a Rasa assistant, `/intent{"slot": "value"}`: nothing that a customer said."""
 
@@ -40,13 +41,13 @@ class Pair:
 def pairs(transcript: Transcript) -> Iterator[Pair]:
     """Every customer message that an agent answered. Bot turns are context, never something to learn from.
 
-    A bot turn between request and agent (the hand-off) does not cut them apart: what the person then answers belongs
-    to what the customer had asked, and short words in between ("ok") are dropped.
+    The bot's last words before the agent's are the hand-off: what it had replied to before that, it had dealt with
+    itself. The hand-off does not cut request and answer apart, and short words after it ("ok") are dropped.
     """
     desk = customer = ""
     asked: list[tuple[int, Turn]] = []
+    heard = 0  # so many of them the bot has replied to
     context = ("", "")
-    passed = False
     turns = [t for t in enumerate(transcript.turns) if _says_something(t[1])]
     at = 0
     while at < len(turns):
@@ -55,20 +56,21 @@ def pairs(transcript: Transcript) -> Iterator[Pair]:
         if turn.by == "customer":
             if not asked:
                 context = (desk, customer)
-            if not (passed and len(turn.text.split()) < 3):
-                asked.append((index, turn))
+            asked.append((index, turn))
         elif turn.by == "bot":
-            passed = bool(asked)
-            desk = turn.text
+            if 0 < heard < len(asked):
+                customer = _joined(t for _, t in asked[:heard])
+                context, asked = (desk, customer), asked[heard:]
+            desk, heard = turn.text, len(asked)
         else:
             block = [(index, turn)]
             while at < len(turns) and turns[at][1].by == "agent":
                 block.append(turns[at])
                 at += 1
-            if asked:
-                yield _pair(transcript, asked, context, block, passed)
-                customer = _joined(t for _, t in asked)
-            desk, asked, passed = block[-1][1].text, [], False
+            if kept := asked[:heard] + [t for t in asked[heard:] if not heard or len(t[1].text.split()) >= SHORT]:
+                yield _pair(transcript, kept, context, block, heard > 0)
+                customer = _joined(t for _, t in kept)
+            desk, asked, heard = block[-1][1].text, [], 0
 
 
 def _says_something(turn: Turn) -> bool:
