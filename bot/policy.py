@@ -207,8 +207,8 @@ def _passages(said: UserSaid, candidates: Candidates, limits: Limits) -> Step | 
 def _clarify(
     conversation: Conversation, domain: Domain, said: UserSaid, candidates: Candidates, limits: Limits
 ) -> Step | None:
-    """Two or three close candidates of which one is likely right: ask which, once."""
-    if _offered(conversation) or parse_payload(said.text) or conversation.loop:
+    """Two or three close candidates of which one is likely right: ask which, once, and nothing that is out of scope."""
+    if _offered(conversation) or parse_payload(said.text) or conversation.loop or said.in_scope < limits.in_scope:
         return None
     options = _answer_options(conversation, candidates, limits) or _intent_options(domain, said, limits)
     return Clarify(options) if options else None
@@ -234,7 +234,7 @@ def _intent_options(domain: Domain, said: UserSaid, limits: Limits) -> tuple[tup
     ranking = [(str(one["name"]), float(one["confidence"])) for one in said.ranking[:3]]
     top = ranking[0][1] if ranking else 0.0
     close = [(name, p) for name, p in ranking if p >= top - limits.clarify_margin and name in _ruled(domain) - PERSON]
-    if len(close) < 2 or sum(p for _, p in close) < limits.intent or said.in_scope < limits.in_scope:
+    if len(close) < 2 or sum(p for _, p in close) < limits.intent:
         return ()
     return tuple((name.replace("_", " ").capitalize(), f"/{name}") for name, _ in close)
 
