@@ -94,7 +94,9 @@ def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget
 
 @dataclass(frozen=True)
 class FittedIntents:
-    head: IntentHead
+    """`head` is None when there was no request to learn an intent from."""
+
+    head: IntentHead | None
     intent: float
     in_scope: float
 
@@ -103,8 +105,12 @@ def fit_intents(
     vectors: Matrix, intent_of: Labels, labels: Sequence[str], *, strength: float, seed: int
 ) -> FittedIntents:
     """Head and thresholds from labelled rows: `vectors` (n, d), `intent_of` (n,). No out-of-scope row is needed."""
+    if not len(vectors):
+        return FittedIntents(None, 0.5, 0.0)
     plain = _plain_head(vectors, intent_of, labels, strength)
     signals, right, inside = _held_out(vectors, intent_of, labels, strength, seed)
+    if not len(signals):  # too few rows to hold any out: nothing is known of how far to trust the head
+        return FittedIntents(plain, 0.5, 0.0)
     centre, spread = signals.mean(0), np.maximum(signals.std(0), 1e-6)
     standard = ((signals - centre) / spread).astype(np.float32)
     scope = fit_logistic(standard, inside, strength=SHRINK)
@@ -119,7 +125,7 @@ def fit_intents(
         }
     )
     judged = stacked(standard, scope)
-    limit = scope_threshold(judged[inside], judged[~inside]) if (~inside).any() else 0.0
+    limit = scope_threshold(judged[inside], judged[~inside]) if inside.any() and not inside.all() else 0.0
     return FittedIntents(IntentHead(tuple(labels), tables, plain.index, plain.intent_of), 0.5, limit)
 
 
@@ -143,6 +149,7 @@ def _regression(vectors: Matrix, intent_of: Labels, classes: int, strength: floa
         return weight, bias
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples a class: few shots
         model = LogisticRegression(C=strength, max_iter=300).fit(vectors, intent_of)
     if len(present) == 2:
         weight[:, present[1]], bias[present] = model.coef_[0], (0.0, float(model.intercept_[0]))
