@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from retrieval.answers import SIGNALS, sigmoid
+from retrieval.intents import SIGNALS as INTENT_SIGNALS
+from training.calibrate import NEVER
+from training.heads import Judgement, calibrate_answers, fit_answers, fit_intents, judge, validate_answers
+
+rng = np.random.default_rng(6)
+
+
+def around(kinds: int, each: int, *, noise: float = 0.15, dimension: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each kind in turn, as in a log: 0, 1, 2, 0, 1, 2, ..."""
+    owner = np.tile(np.arange(kinds), each)
+    rows = np.eye(dimension)[owner] + noise * rng.normal(size=(kinds * each, dimension))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), owner
+
+
+def test_fitted_answers_are_found_again() -> None:
+    rows, owner = around(5, 20)
+    model = fit_answers(rows, owner, 5, seed=1)
+    assert (model.score(rows).answers[:, 0] == owner).mean() > 0.98
+    assert model.support.tolist() == [20] * 5
+    assert (softmax_top(rows, model) == owner).mean() > 0.95
+
+
+def softmax_top(rows: np.ndarray, model) -> np.ndarray:
+    return (rows @ model.weight + model.bias).argmax(1)
+
+
+def test_an_answer_that_was_never_seen_is_never_right() -> None:
+    rows, owner = around(5, 10)
+    model = fit_answers(rows, owner, 5, seed=1)
+    seen = judge(model, rows, np.full(50, -1))
+    assert seen.signals.shape == (50, 5, len(SIGNALS))
+    assert not seen.right.any()
+
+
+def test_many_rows_are_judged_as_a_few() -> None:
+    rows, owner = around(4, 300)
+    model = fit_answers(rows[:100], owner[:100], 4, seed=1)
+    whole, part = judge(model, rows, owner), judge(model, rows[600:700], owner[600:700])
+    np.testing.assert_array_equal(whole.answers[600:700], part.answers)
+    np.testing.assert_array_equal(whole.right[600:700], part.right)
+
+
+def test_validation_never_trains_on_later_rows() -> None:
+    rows, owner = around(4, 50)
+    cuts = [(80, 120), (120, 200)]
+    honest = validate_answers(rows, owner, 4, cuts=cuts, seed=1)
+    changed, other = rows.copy(), owner.copy()
+    changed[120:], other[120:] = rows[120:][::-1], (owner[120:] + 1) % 4
+    seen = validate_answers(changed, other, 4, cuts=cuts, seed=1)
+    np.testing.assert_array_equal(seen.signals[:40], honest.signals[:40])
+    np.testing.assert_array_equal(seen.right[:40], honest.right[:40])
+
+
+def test_an_answer_first_given_after_the_cut_counts_as_wrong() -> None:
+    rows, owner = around(4, 50)
+    owner = owner.copy()
+    owner[150:][owner[150:] == 3] = 4
+    seen = validate_answers(rows, owner, 5, cuts=[(150, 200)], seed=1)
+    assert not seen.right[owner[150:] == 4].any()
+    assert seen.right[owner[150:] == 1][:, 0].mean() > 0.9
+
+
+def test_the_same_seed_fits_the_same_head_and_another_does_not() -> None:
+    rows, owner = around(5, 60, noise=0.5)
+    one, two, three = (fit_answers(rows, owner, 5, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.weight, two.weight)
+    assert not np.array_equal(one.weight, three.weight)
+
+
+def drawn(count: int, share_right: float) -> Judgement:
+    """Rows whose score tells how likely the first of two candidates is right."""
+    signals = np.zeros((count, 2, len(SIGNALS)), np.float32)
+    signals[:, 0, 0] = rng.random(count)
+    right = np.zeros((count, 2), bool)
+    right[:, 0] = rng.random(count) < share_right * signals[:, 0, 0] ** 0.3
+    return Judgement(signals, np.tile([0, 1], (count, 1)), right)
+
+
+def test_more_errors_accepted_means_more_answers_sent() -> None:
+    seen = drawn(2000, 1.0)
+    limits = [calibrate_answers(seen, [True, True], error_budget=budget)[1] for budget in (0.05, 0.15, 0.5)]
+    assert limits[0] > limits[1] > limits[2]
+    weights, limit = calibrate_answers(seen, [True, True], error_budget=0.15)
+    sent = sigmoid(seen.signals[:, 0] @ weights[:-1] + weights[-1]) >= limit
+    assert sent.sum() > 50
+    assert (~seen.right[sent, 0]).mean() <= 0.15
+
+
+def test_replies_that_are_never_sent_do_not_set_the_threshold() -> None:
+    seen = drawn(300, 1.0)
+    assert calibrate_answers(seen, [False, False], error_budget=0.5)[1] == NEVER
+    assert calibrate_answers(seen, [True, False], error_budget=0.5)[1] < 1
+
+
+@pytest.mark.parametrize(("kinds", "each"), [(1, 12), (2, 12), (1, 1), (2, 1), (6, 1), (3, 2), (6, 2), (8, 15)])
+def test_intents_can_be_fitted_on_few_rows_and_few_kinds(kinds: int, each: int) -> None:
+    rows, owner = around(kinds, each)
+    labels = [f"i{n}" for n in range(kinds)]
+    fitted = fit_intents(rows, owner, labels, strength=10.0, seed=1)
+    judged = fitted.head.judge(rows)
+    assert (judged.probabilities.argmax(1) == owner).mean() > 0.9
+    assert np.isfinite(judged.in_scope).all()
+    assert 0 <= fitted.in_scope <= 1
+
+
+def test_a_label_without_any_row_never_wins() -> None:
+    rows, owner = around(6, 10)
+    fitted = fit_intents(rows, owner, [f"i{n}" for n in range(9)], strength=10.0, seed=1)
+    assert fitted.head.judge(rows).probabilities[:, 6:].max() < 0.01
+
+
+def test_rows_of_known_intents_stay_in_scope() -> None:
+    rows, owner = around(9, 30)
+    fitted = fit_intents(rows, owner, [f"i{n}" for n in range(9)], strength=10.0, seed=1)
+    new, _ = around(9, 10)
+    assert (fitted.head.judge(new).in_scope >= fitted.in_scope).mean() >= 0.9
+    strange = np.eye(24, dtype=np.float32)[12:]
+    assert (fitted.head.judge(strange).in_scope < fitted.in_scope).mean() > 0.8
+
+
+def test_no_request_at_all_gives_a_head_that_understands_nothing() -> None:
+    fitted = fit_intents(np.zeros((0, 24), np.float32), np.zeros(0, np.int64), [], strength=10.0, seed=1)
+    assert (fitted.head, fitted.in_scope) == (None, 0.0)
+
+
+def test_signals_are_as_many_as_their_weights() -> None:
+    rows, owner = around(6, 10)
+    tables = fit_intents(rows, owner, [f"i{n}" for n in range(6)], strength=10.0, seed=1).head.tables
+    assert tables.scope.shape == tables.trust.shape == (len(INTENT_SIGNALS) + 1,)
+    assert tables.centre.shape == tables.spread.shape == (len(INTENT_SIGNALS),)
