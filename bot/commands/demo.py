@@ -37,6 +37,8 @@ def demo(
     if not (SHOP / "transcripts.jsonl").is_file():
         raise BadInput(f"{SHOP}/transcripts.jsonl is not here: run `deskhand demo` in the repository's folder")
     settings = Settings.build(data_dir=data, config_dir=SHOP, port=port)
+    if not train_only:
+        _port_must_be_free(settings)
     if Bundles(settings.bundles).current() is None:
         _learn(settings)
     if not train_only:
@@ -84,8 +86,29 @@ def _serve(settings: Settings) -> None:
             running[name] = subprocess.Popen(
                 command, env=environment, cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
+        _wait_until_ready(settings, running, logs)
         _tell(settings, logs)
-        _watch(running, logs)
+        while True:
+            _all_must_run(running, logs, watch=1)
+
+
+def _port_must_be_free(settings: Settings) -> None:
+    """Said before minutes of training, not after."""
+    try:
+        socket.create_server((settings.host, settings.port)).close()
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise Unavailable(f"cannot listen on {place} ({error.strerror}); give another port with --port") from error
+
+
+def _wait_until_ready(settings: Settings, running: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    import httpx
+
+    while True:
+        _all_must_run(running, logs, watch=0.2)
+        with suppress(httpx.TransportError):
+            httpx.get(f"http://{settings.host}:{settings.port}/health/live", timeout=1, trust_env=False)
+            return
 
 
 def _tell(settings: Settings, logs: Path) -> None:
@@ -94,21 +117,22 @@ def _tell(settings: Settings, logs: Path) -> None:
         f"\n  [bold green]The demo shop is open.[/]\n"
         f"  widget      {place}/demo\n"
         f"  API docs    {place}/docs\n"
-        f"  REST        curl -d '{{\"sender\":\"me\",\"message\":\"How do I return something?\"}}' "
+        f"  REST        curl -d '{{\"sender\":\"me\",\"message\":\"Do you ship to Germany?\"}}' "
         f"{place}/webhooks/rest/webhook\n"
+        f"  token       deskhand token --data {settings.data_dir} (for /api/v1: be the person, see docs/demo.md)\n"
         f"  logs        {logs}\n"
         f"  Ctrl-C stops everything.\n",
         soft_wrap=True,
     )
 
 
-def _watch(running: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
-    while True:
-        for name, process in running.items():
-            if process.poll() is not None:
-                raise Unavailable(f"the {name} process ended with {process.returncode}; see {logs} and the lines above")
-        with suppress(subprocess.TimeoutExpired):
-            running["server"].wait(1)
+def _all_must_run(running: dict[str, subprocess.Popen[bytes]], logs: Path, *, watch: float) -> None:
+    """Looks for `watch` seconds, less when the server ends."""
+    with suppress(subprocess.TimeoutExpired):
+        running["server"].wait(watch)
+    for name, process in running.items():
+        if process.poll() is not None:
+            raise Unavailable(f"the {name} process ended with {process.returncode}; see {logs} and the lines above")
 
 
 @contextmanager
