@@ -59,9 +59,8 @@ def pairs(transcript: Transcript) -> Iterator[Pair]:
             asked.append((index, turn))
         elif turn.by == "bot":
             if 0 < heard < len(asked):
-                customer = _joined(t for _, t in asked[:heard])
-                context, asked = (desk, customer), asked[heard:]
-            desk, heard = turn.text, len(asked)
+                context, asked = (desk, _joined(t for _, t in asked[:heard]) if desk else ""), asked[heard:]
+            desk, heard = "" if _small_talk(turn) else turn.text, len(asked)
         else:
             block = [(index, turn)]
             while at < len(turns) and turns[at][1].by == "agent":
@@ -76,6 +75,11 @@ def pairs(transcript: Transcript) -> Iterator[Pair]:
 def _says_something(turn: Turn) -> bool:
     text = turn.text.strip()
     return bool(text) and turn.by != "system" and not (turn.by == "customer" and _PAYLOAD.fullmatch(text))
+
+
+def _small_talk(turn: Turn) -> bool:
+    """Our own bot said it, and not as a mined answer. Its greeting before every chat would make each of them alike."""
+    return bool(turn.bundle) and turn.answer is None
 
 
 def _pair(

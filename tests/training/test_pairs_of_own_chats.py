@@ -28,6 +28,21 @@ def test_what_the_bot_had_dealt_with_is_no_part_of_what_the_person_answered() ->
     assert pair.trusted
 
 
+def test_the_small_talk_of_our_bot_is_no_context_but_its_answers_are() -> None:
+    def own(answer: str | None) -> Pair:
+        turns = (
+            Turn("customer", "do you ship abroad"),
+            Turn("bot", "we do", answer=answer, bundle="b"),
+            Turn("customer", "and to norway?"),
+            Turn("bot", "I pass you on", bundle="b"),
+            Turn("agent", "there, too"),
+        )
+        return next(pairs(Transcript("t", "deskhand", "chat", "en", None, "c", Outcome(), turns)))
+
+    assert own(None).context == ("", "")
+    assert own("a-1").context == ("we do", "do you ship abroad")
+
+
 def test_a_single_word_that_made_the_bot_pass_on_is_a_request() -> None:
     (pair,) = talk(("customer", "hi"), ("bot", "Hi."), ("customer", "engraving?"), ("bot", "hm"), ("agent", "Yes."))
     assert pair.text == "engraving?"
