@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -36,7 +36,10 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself. `files` maps a relative path to its sha256, `rows` a table to its row count."""
+    """What a bundle says of itself. `files` maps a relative path to its sha256, `rows` a table to its row count.
+
+    `seal` is the sha256 of all the rest, so that a threshold cannot change unseen either.
+    """
 
     id: str
     created: str
@@ -52,11 +55,18 @@ class Manifest:
     probes: tuple[dict[str, Any], ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
+    seal: str = ""
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Manifest:
+    def from_json(cls, data: Any) -> Manifest:
+        if not isinstance(data, dict):
+            raise BadBundle(f"a manifest is an object, not {str(data)[:40]!r}; train again or roll back")
         if data.get("schema") != SCHEMA:
             raise BadBundle(f"bundle schema is {data.get('schema')!r}, this version reads {SCHEMA!r}: train again")
+        if data.get("seal") != seal(data):
+            raise BadBundle(
+                f"the manifest of {data.get('id')!r} is damaged (its seal differs); roll back or train again"
+            )
         try:
             values = {
                 **data,
@@ -81,6 +91,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def seal(data: Mapping[str, Any]) -> str:
+    """sha256 of a manifest as it stands in JSON, without its own seal."""
+    rest = {key: value for key, value in data.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Hash every file below `directory` and write `manifest.json`, durably. Replaces an earlier manifest."""
     files = {
@@ -88,7 +104,8 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.name != "manifest.json"
     }
-    data = {**asdict(manifest), "files": files}
+    data = json.loads(json.dumps({**asdict(manifest), "files": files}))
+    data["seal"] = seal(data)
     _write_durably(directory / "manifest.json", json.dumps(data, indent=1, ensure_ascii=False))
 
 
@@ -98,7 +115,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise BadBundle(f"{directory} has no manifest.json: it is no finished bundle; train again or roll back")
     try:
         data = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadBundle(f"{path} is not JSON ({error}); train again or roll back") from error
     return Manifest.from_json(data)
 
