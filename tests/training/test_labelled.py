@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from retrieval.engine import Engine
+from retrieval.errors import BadInput
+from training.labelled import train_intents
+
+ROWS = [
+    (f"{before} {text}", intent)
+    for intent, texts in {
+        "shipping": ["do you ship to norway", "can you deliver to sweden", "do you deliver outside"],
+        "returns": ["how do I return a jacket", "I want to send it back", "return a tent please"],
+        "password": ["I forgot my password", "reset my login please", "my password does not work"],
+        "status": ["where is my order", "track my parcel please", "when will my order come"],
+    }.items()
+    for text in texts
+    for before in ("hello", "hi there", "please", "")
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_config, tmp_path_factory) -> Engine:
+    rows = [*ROWS, ("what is the weather", None)]
+    return Engine.load(train_intents(rows, config=tiny_config, work=tmp_path_factory.mktemp("labelled")))
+
+
+def test_labelled_rows_make_a_bundle_that_understands_and_does_not_answer(engine: Engine) -> None:
+    assert engine.manifest.labels == ("password", "returns", "shipping", "status")
+    heard = engine.understand("can you deliver to norway")
+    assert heard.intent is not None
+    assert heard.intent.name == "shipping"
+    assert engine.answer(heard) == []
+    assert engine.thresholds.answer > 1
+
+
+def test_what_was_learned_is_known_again(engine: Engine) -> None:
+    right = [engine.understand(text).ranking[0].name == intent for text, intent in ROWS]
+    assert sum(right) / len(right) > 0.95
+
+
+def test_the_name_of_an_intent_is_one_more_example(engine: Engine) -> None:
+    assert engine.manifest.rows["intent examples"] == len(ROWS) + 4
+
+
+@pytest.mark.parametrize("rows", [[], [("a b", None)], [("a b", "x"), ("c d", "x")]])
+def test_fewer_than_two_intents_cannot_be_told_apart(tiny_config, tmp_path, rows) -> None:
+    with pytest.raises(BadInput, match=r"have [01] intent\(s\); at least two are needed"):
+        train_intents(rows, config=tiny_config, work=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_rows_of_two_intents_are_enough(tiny_config, tmp_path) -> None:
+    path = train_intents([("where is my order", "a"), ("hello", "b")], config=tiny_config, work=tmp_path)
+    heard = Engine.load(path).understand("where is my order")
+    assert heard.ranking[0].name == "a"
