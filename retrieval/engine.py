@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,8 @@ from retrieval.entities import Recogniser
 from retrieval.errors import BadBundle
 from retrieval.index import Index
 from retrieval.intents import IntentHead, IntentTables
+from retrieval.knowledge import KnowledgeIndex, ask
 from retrieval.types import AnswerHit, IntentScore, LoggedRequest, Matrix, Passage, Understanding
-
-if TYPE_CHECKING:
-    from retrieval.knowledge import KnowledgeIndex
 
 RANKING = 10
 PROVENANCE = 3
@@ -129,10 +127,10 @@ class Engine:
         ]
 
     def search(self, heard: Understanding, *, k: int = 5) -> list[Passage]:
-        """Passages of the articles for the message alone, best first; empty without articles."""
+        """Passages of the articles for the message in its context, best first; empty without articles."""
         if self.knowledge is None:
             return []
-        return self.knowledge.search(self.encode([heard.text])[0], k=k)
+        return self.knowledge.search(ask(self.encode, heard.text, heard.context[::-1]), k=k)
 
     def _vector(self, heard: Understanding) -> Matrix:
         if heard.vector is None or heard.bundle != self.id:  # understood by an earlier bundle: encode again

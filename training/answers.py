@@ -26,12 +26,14 @@ from training.pairs import Pair
 Encode = Callable[[Sequence[str]], Matrix]
 
 FILLABLE = frozenset({"NAME", "ORDER", "EMAIL"})
-PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT"})
+PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT", "PROPER"})
 WORDS_WEIGHT = np.float32(0.8)
 PROJECTED = 256
 LEAST_WORDS = 4
 CONSTANT = 0.4
 _WORD = re.compile(r"[^\W\d_]+")
+_PLACEHOLDER = re.compile(r"<[A-Z_0-9]+>")
+_PROPER = re.compile(r"[\"“']([A-Z][^\"”'\n]{2,40})[\"”']|(?<=[a-z,;] )([A-Z][\w&-]+(?: [A-Z][\w&-]+)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ def group(
 ) -> tuple[Labels, list[tuple[int, int]]]:
     """A group number for each reply, and the pairs of groups that state conflicting facts about the same thing.
 
-    Alike are replies that say the same to requests that ask the same: `requests` are the encoded customer messages,
-    one row a reply; `weight` is how much they count beside the replies.
+    Alike are replies that say the same to requests that ask the same in the same place: `requests` are the encoded
+    customer messages with what was said before, one row a reply; `weight` is how much they count beside the replies.
     """
     vectors = encode([reply.key for reply in found])
     joint = np.hstack([vectors, np.float32(weight) * requests, WORDS_WEIGHT * words(found, seed=seed)])
@@ -201,7 +203,7 @@ def _varying(own: Sequence[Reply]) -> frozenset[str]:
     values: dict[str, Counter[str]] = defaultdict(Counter)
     stating: Counter[str] = Counter()
     for reply in own:
-        told = {(kind, value.lower()) for kind, value in slots(reply.text) if kind in PARTICULAR}
+        told = {(kind, value.lower()) for kind, value in particulars(reply.text) if kind in PARTICULAR}
         stating.update({kind for kind, _ in told})
         for kind, value in told:
             values[kind][value] += 1
@@ -213,10 +215,16 @@ def _varying(own: Sequence[Reply]) -> frozenset[str]:
     )
 
 
+def particulars(text: str) -> list[tuple[str, str]]:
+    """`slots`, and as PROPER what is quoted or written with a capital inside a sentence: hotels, people, products."""
+    bare = _PLACEHOLDER.sub(" ", text)
+    return slots(text) + [("PROPER", next(filter(None, match.groups()))) for match in _PROPER.finditer(bare)]
+
+
 def _blocking(text: str, varying: frozenset[str]) -> tuple[str, ...]:
     """The particulars of `text` that keep it from being sent to another customer."""
     blocked = []
-    for kind, value in slots(text):
+    for kind, value in particulars(text):
         private = kind not in PARTICULAR and kind not in FILLABLE
         if private or f"{kind} {value.lower()}" in varying:
             blocked.append(kind.lower())

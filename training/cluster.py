@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import silhouette_score
 
@@ -39,11 +39,17 @@ def split(vectors: Matrix, groups: int, *, seed: int) -> Labels:
 
 
 def merge(vectors: Matrix, labels: Labels, *, similarity: float) -> Labels:
-    """Join groups whose members are on average at least `similarity` (cosine of centroids) alike."""
-    middle = centroids(vectors, labels)
-    if len(middle) < 2:
+    """Join groups whose members are on average at least `similarity` alike (mean cosine over all pairs of members)."""
+    members = unit(vectors)
+    counts = np.bincount(labels)
+    if len(counts) < 2:
         return labels
-    tree = linkage(middle.astype(np.float64), "average", metric="cosine")
+    means = np.zeros((len(counts), members.shape[1]), np.float64)
+    np.add.at(means, labels, members)
+    means /= counts[:, None]
+    apart = np.clip(1 - means @ means.T, 0, 2)  # the product of two means is the mean cosine between their members
+    np.fill_diagonal(apart, 0)
+    tree = linkage(squareform(apart, checks=False), "average")
     return renumber(fcluster(tree, 1 - similarity, "distance")[labels])
 
 

@@ -27,7 +27,7 @@ class EncoderConfig(Section):
 
 class MiningConfig(Section):
     similarity: float = Field(default=0.4, gt=0, lt=1)
-    request_weight: float = Field(default=0.6, ge=0, le=5)
+    request_weight: float = Field(default=1.0, ge=0, le=5)
     most_answers: int = Field(default=600, ge=10)
     least_conversations: int = Field(default=2, ge=1)
     entities: dict[str, str] = Field(default_factory=dict)
@@ -51,6 +51,19 @@ class ContextConfig(Section):
         return (self.message, self.desk, self.customer)
 
 
+class GateConfig(Section):
+    """Points are percentage points, shares are in [0, 1]."""
+
+    min_recall_at_1: float = Field(default=0.1, ge=0, le=1, description="floor of recall@1")
+    max_loss_points: float = Field(default=1.5, gt=0, description="loss of recall@1 that is tolerated at 1,000 cases")
+    intent_min_cases: int = Field(default=20, ge=1, description="cases from which on a kind is judged on its own")
+    intent_max_drop_points: float = Field(default=10.0, gt=0, description="drop of one kind that chance must explain")
+    coverage_max_drop_points: float = Field(default=2.0, gt=0, description="tolerated drop of what is answered")
+    max_p99_factor: float = Field(default=1.2, ge=1, description="how much slower the slowest hundredth may get")
+    p99_grace_ms: float = Field(default=10.0, ge=0, description="slower by less than this is noise of the machine")
+    seed: int = 0
+
+
 class TrainingConfig(Section):
     seed: int = 13
     test_share: float = Field(default=0.1, ge=0, lt=0.5)
@@ -58,6 +71,7 @@ class TrainingConfig(Section):
     mining: MiningConfig = MiningConfig()
     intents: IntentConfig = IntentConfig()
     context: ContextConfig = ContextConfig()
+    gate: GateConfig = GateConfig()
 
     def fingerprint(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -11,29 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import binomtest
 
 from retrieval.errors import BadInput
 from training import metrics
+from training.config import GateConfig
 from training.scores import Case, Scores, commonest_share
 
 Pair = tuple[Case, Case]
-
-
-class GateConfig(BaseModel):
-    """Points are percentage points, shares are in [0, 1]."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min_recall_at_1: float = Field(default=0.1, ge=0, le=1, description="floor of recall@1")
-    max_loss_points: float = Field(default=1.5, gt=0, description="loss of recall@1 that is tolerated at 1,000 cases")
-    intent_min_cases: int = Field(default=20, ge=1, description="cases from which on a kind is judged on its own")
-    intent_max_drop_points: float = Field(default=10.0, gt=0, description="drop of one kind that chance must explain")
-    coverage_max_drop_points: float = Field(default=2.0, gt=0, description="tolerated drop of what is answered")
-    max_p99_factor: float = Field(default=1.2, ge=1, description="how much slower the slowest hundredth may get")
-    p99_grace_ms: float = Field(default=10.0, ge=0, description="slower by less than this is noise of the machine")
-    seed: int = 0
 
 
 @dataclass(frozen=True)

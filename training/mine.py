@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrieval.answers import encode_requests
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
 from training.acts import Acts, sentences
@@ -28,6 +29,7 @@ Encode = Callable[[Sequence[str]], Matrix]
 
 LEAST_PAIRS = 8
 SAME_REPLY = 0.55
+PLACE_WEIGHTS = (1.0, 1.0, 0.5)
 SHORTEST, LONGEST = 3, 80
 
 
@@ -77,9 +79,10 @@ def mine(
     acts = Acts(encode)
     found = replies(pairs, acts)
     requests = encode([pair.text for pair in pairs])
+    placed = encode_requests(encode, [pair.text for pair in pairs], [pair.context for pair in pairs], PLACE_WEIGHTS)
     mining = config.mining
     answer_of, conflicts = group(
-        found, encode, similarity=mining.similarity, most=mining.most_answers, seed=config.seed, requests=requests,
+        found, encode, similarity=mining.similarity, most=mining.most_answers, seed=config.seed, requests=placed,
         weight=mining.request_weight,
     )  # fmt: skip
     keys = encode([reply.key for reply in found])

@@ -13,8 +13,9 @@ from bot.transcript import Transcript
 from retrieval.bundle import Bundles
 from retrieval.engine import Engine
 from retrieval.errors import BadInput, Conflict
+from training.config import GateConfig
 from training.evaluate import Progress, answer_actions, evaluate_replay
-from training.gate import GateConfig, Verdict, decide
+from training.gate import Verdict, decide
 from training.mine import assign
 from training.scores import Scores
 from training.split import by_time

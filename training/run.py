@@ -120,8 +120,8 @@ class _Run:
             weights=self.config.context.weights,
             config=self.config.model_dump_json(indent=1),
             data=self.data,
-            thresholds=Thresholds(answer=threshold, intent=intents.intent, in_scope=intents.in_scope),
-            intents=intents.head,
+            thresholds=_thresholds(threshold, intents),
+            intents=intents.head if intents else None,
             model=model,
             answers=_answer_rows(mined),
             questions=_question_rows(self.pairs, mined),
@@ -162,8 +162,10 @@ class _Run:
             self.scalars.add("validation/right_tuned", choice.tuned_right)
         return choice, path / "encoder" if choice.tuned else base
 
-    def intents(self, encode: Encode, mined: Mined, examples: Sequence[tuple[str, str]]) -> FittedIntents:
-        """Intents of the domain and induced ones in one head, so that they compete for a message."""
+    def intents(self, encode: Encode, mined: Mined, examples: Sequence[tuple[str, str]]) -> FittedIntents | None:
+        """Intents of the domain and induced ones in one head, so that they compete for a message; None without any."""
+        if len(mined.intents) < 2:
+            return None
         rows = np.flatnonzero(mined.intent_of >= 0)
         if len(rows) > INTENT_EXAMPLES:
             rows = np.sort(np.random.default_rng(self.config.seed).permutation(rows)[:INTENT_EXAMPLES])
@@ -196,6 +198,12 @@ class _Run:
             "right_fp32": exact,
             "right_int8": right_at_1(exported.encode, texts, labels, cut),
         }
+
+
+def _thresholds(answer: float, intents: FittedIntents | None) -> Thresholds:
+    if intents is None:
+        return Thresholds(answer=answer)
+    return Thresholds(answer=answer, intent=intents.intent, in_scope=intents.in_scope)
 
 
 def _answer_rows(mined: Mined) -> list[dict[str, Any]]:

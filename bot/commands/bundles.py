@@ -112,13 +112,12 @@ def promote(
 def _judge(settings: Settings, bundles: Bundles, id: str) -> Verdict:
     from bot.config import load_config as operators
     from training.config import load_config as recipe
-    from training.gate import GateConfig
     from training.promote import held_out, judge
 
-    share = recipe(settings.config_dir / "training.yml").test_share
+    training = recipe(settings.config_dir / "training.yml")
     transcripts = list(TranscriptFolder(settings.transcripts).read())
     compared = [known for known in (id, bundles.current()) if known]
-    test = held_out(bundles, compared, transcripts, share=share)
+    test = held_out(bundles, compared, transcripts, share=training.test_share)
     with bar() as report:
         _, verdict = judge(
             bundles,
@@ -126,7 +125,7 @@ def _judge(settings: Settings, bundles: Bundles, id: str) -> Verdict:
             test,
             training=transcripts,
             error_budget=operators(settings.config_dir).error_budget,
-            config=GateConfig(),
+            config=training.gate,
             progress=lambda done, total: report("replay", done, total, "replaying held-out conversations"),
         )
     return verdict
