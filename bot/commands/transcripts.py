@@ -91,7 +91,8 @@ def _columns(given: Sequence[str]) -> dict[str, str]:
 
 def _bar(*, quiet: bool) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=quiet or not console.is_terminal)
 
 
 def _facts(report: Report) -> dict[str, object]:

@@ -30,7 +30,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(65536)
     except FileNotFoundError as error:
-        raise BadInput(f"{path} does not exist") from error
+        raise BadInput(f"{path} does not exist; give the path of a file") from error
     except (IsADirectoryError, PermissionError) as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; give a file") from error
     if not head.strip():
