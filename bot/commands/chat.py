@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bot.commands.serve import one_thread_each
+from bot.conversation import SILENT
+from bot.events import ActionRan, BotSaid, Event, GapFound, HandedOff, LoopChanged, SlotSet
 from bot.settings import Settings
 
 if TYPE_CHECKING:
-    from bot.events import BotSaid
     from bot.manager import Manager
     from retrieval.engine import Engine
     from retrieval.types import Understanding
@@ -72,11 +74,13 @@ async def _ask() -> str | None:
 async def _exchange(manager: Manager, conversation: str, text: str, *, explain: bool) -> None:
     from bot.manager import UserMessage
 
-    engine = manager.engines.engine
-    context = (await manager.store.read(conversation)).context
-    if explain:
-        _explain(engine, engine.understand(text, context=context))
+    engine, before = manager.engines.engine, await manager.store.read(conversation)
+    if explain and before.mode == "bot":
+        _explain(engine, engine.understand(text, context=before.context))
     replies = await manager.handle(UserMessage(conversation, text, channel="terminal"))
+    if explain:
+        happened = (await manager.store.read(conversation)).events[before.version :]
+        console.print(f"     so: {_decided(happened)}", markup=False, style="dim")
     for said in replies.messages:
         _show(said)
     if replies.mode != "bot":
@@ -94,6 +98,34 @@ def _show(said: BotSaid) -> None:
             console.print(f"     {part}: {value}", markup=False, style="dim")
 
 
+def _decided(events: Sequence[Event]) -> str:
+    """What the desk did about a message, in its order."""
+    said = [_step(event) for event in events]
+    return ", ".join(dict.fromkeys(step for step in said if step)) or "nothing, a person has this conversation"
+
+
+def _step(event: Event) -> str:
+    match event:
+        case ActionRan(name=name, policy=policy) if name not in SILENT:
+            return f"{policy} {name}".strip()
+        case SlotSet(name=name, value=value) if value is not None and name != "requested_slot":
+            return f"slot {name}={value!r}"
+        case LoopChanged(name=name):
+            return f"form {name} opens" if name else "the form closes"
+        case BotSaid(source="answer", answer=answer, p_correct=p):
+            return f"answer {answer}, P(correct) {p:.2f}"
+        case BotSaid(source="passage"):
+            return "reply from the articles"
+        case BotSaid(source="clarify"):
+            return "asks back, as candidates are close"
+        case HandedOff(reason=reason):
+            return f"handed off ({reason})"
+        case GapFound():
+            return "noted as a gap"
+        case _:
+            return ""
+
+
 def _explain(engine: Engine, heard: Understanding) -> None:
     at = engine.thresholds
     intents = ", ".join(f"{one.name} {one.confidence:.2f}" for one in heard.ranking[:5]) or "none"
@@ -101,7 +133,8 @@ def _explain(engine: Engine, heard: Understanding) -> None:
     console.print(f"     in scope: {heard.in_scope:.2f} (from {at.in_scope:.2f})", style="dim")
     entities = ", ".join(f"{one.name}={one.value!r}" for one in heard.entities) or "none"
     console.print(f"     entities: {entities}", markup=False, style="dim")
-    table = Table("P(correct)", "answer", "learned from", title=f"answers (from {at.answer:.2f})", title_justify="left")
+    title = f"     answers (from {at.answer:.2f})"
+    table = Table("P(correct)", "answer", "learned from", title=title, title_justify="left", box=box.HORIZONTALS)
     for hit in engine.answer(heard):
         asked = "\n".join(f"{r.conversation}#{r.turn} {r.similarity:.2f} {r.text[:60]}" for r in hit.requests[:3])
         servable = "" if hit.servable else " (only a person can give it)"

@@ -35,6 +35,14 @@ def test_explain_shows_intents_thresholds_probabilities_and_where_an_answer_come
     assert "in scope: 1.00 (from 0.50)" in shown
 
 
+def test_explain_says_what_the_desk_did(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "so: rule utter_greet" in said(settings, capsys, "hello", explain=True)
+    assert "so: answer " in said(settings, capsys, RETURNS[0], explain=True)
+    lost = said(settings, capsys, "do you sell gift cards", "still there?", explain=True)
+    assert "so: noted as a gap, handed off (unknown)" in lost
+    assert "so: nothing, a person has this conversation" in lost
+
+
 def test_nothing_of_a_terminal_chat_is_stored(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     said(settings, capsys, "hello")
     with connect(str(settings.redis_url)) as client:
