@@ -10,7 +10,7 @@ from training.encoder import SentenceEncoder
 from training.export import export
 from training.stages import Stages, fingerprint
 
-VERSION = 1
+VERSION = 2
 CACHE = 400_000
 
 

@@ -38,7 +38,7 @@ def test_a_text_that_stands_there_twice_gets_the_same_row_twice(exported: Encode
 
 def test_the_row_of_a_text_does_not_depend_on_its_company(tiny_base: Path) -> None:
     alone = np.stack([Encoder(tiny_base, cache=0).encode([text])[0] for text in TEXTS])
-    np.testing.assert_allclose(Encoder(tiny_base).encode(TEXTS * 20)[:4], alone, atol=0.02)
+    np.testing.assert_allclose(Encoder(tiny_base).encode(TEXTS * 20)[:4], alone, atol=1e-6)
 
 
 def test_callers_cannot_spoil_the_cache(exported: Encoder) -> None:
@@ -51,7 +51,7 @@ def test_callers_cannot_spoil_the_cache(exported: Encoder) -> None:
 def test_a_small_cache_changes_nothing_but_speed(tiny_base: Path, exported: Encoder, cache: int) -> None:
     small = Encoder(tiny_base, cache=cache)
     for _ in range(3):
-        np.testing.assert_allclose(small.encode(TEXTS), exported.encode(TEXTS), atol=0.02)
+        np.testing.assert_allclose(small.encode(TEXTS), exported.encode(TEXTS), atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", " ", "?", "where " * 20_000, "私の注文はどこですか", "\x00\ud7ff", "👍" * 300])

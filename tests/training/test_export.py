@@ -79,3 +79,5 @@ def test_the_bundled_encoder_knows_a_paraphrase_from_a_stranger(tmp_path) -> Non
         for said, paraphrase, stranger in vectors.reshape(3, 3, -1):
             assert said @ paraphrase > said @ stranger + 0.2
     assert exported.dimension == 384
+    alone = np.stack([Encoder(tmp_path / "bundled", cache=0).encode([text])[0] for text in texts])
+    np.testing.assert_allclose(alone, rows, atol=1e-5)
