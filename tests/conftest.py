@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,13 +39,19 @@ SMALL_TALK = ("hello", "hi there", "thanks a lot", "bye", "one moment please", "
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of 32 dimensions whose vocabulary is the words above; its weights are random, its mechanics real."""
+    """A BERT of 32 dimensions whose vocabulary is the words above; its weights are random, its mechanics real.
+
+    It knows the words of small talk, too, so that it can tell a greeting from an answer.
+    """
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+    from training.acts import SEEDS
+
     texts = [text for sides in TALK.values() for side in sides for text in side] + list(SMALL_TALK)
-    words = sorted({word for text in texts for word in text.lower().replace(",", " ").split()})
+    texts += [text for seeds in SEEDS.values() for text in seeds]
+    words = sorted({word for text in texts for word in re.findall(r"[a-z]+", text.lower())})
     letters = [chr(c) for c in range(33, 127)] + [f"##{chr(c)}" for c in range(33, 127)]
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *words]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
@@ -60,6 +67,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with torch.no_grad():  # nearly a bag of random word vectors: texts that share words are close, others are not
         model.embeddings.word_embeddings.weight.normal_()
+        model.embeddings.word_embeddings.weight[:5] *= 1e-9  # marks that stand in every text must not make them alike
         model.embeddings.position_embeddings.weight.zero_()
         model.embeddings.token_type_embeddings.weight.zero_()
     directory = tmp_path_factory.mktemp("tiny-encoder")
