@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 console = Console(highlight=False)
 
+RESTART = "/restart"
+
 
 @app.command()
 def chat(
@@ -52,13 +54,15 @@ async def talk(settings: Settings, *, explain: bool, messages: list[str] | None,
     engine = manager.engines.engine
     console.print(f"Bundle {engine.id}. Say something; Ctrl-D ends it.", style="dim")
     conversation = uuid.uuid4().hex
-    queue = list(messages or [])
-    while text := queue.pop(0) if messages else await _ask():
+    given = iter(messages or ())
+    while text := next(given, None) if messages else await _ask():
         if messages:
             console.print(f"you  {text}", markup=False)
+        if text.strip() == RESTART and (await manager.store.read(conversation)).mode != "bot":
+            conversation = uuid.uuid4().hex  # whoever has a conversation keeps it; only the bot restarts its own
+            console.print("     (a new conversation)", style="dim")
+            continue
         await _exchange(manager, conversation, text, explain=explain)
-        if messages and not queue:
-            break
 
 
 async def _ask() -> str | None:
@@ -84,7 +88,7 @@ async def _exchange(manager: Manager, conversation: str, text: str, *, explain: 
     for said in replies.messages:
         _show(said)
     if replies.mode != "bot":
-        console.print("     (a person has this conversation now; /restart begins a new one)", style="dim")
+        console.print(f"     (a person has this conversation now; {RESTART} begins a new one)", style="dim")
 
 
 def _show(said: BotSaid) -> None:
@@ -141,7 +145,8 @@ def _explain(engine: Engine, heard: Understanding) -> None:
         table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {hit.text[:120]}", asked)
     console.print(table, markup=False)
     for passage in engine.search(heard, k=3):
-        line = f"     article: {passage.p_relevant:.2f} (from {at.passage:.2f}) {passage.title} / {passage.heading}"
+        place = " / ".join(part for part in (passage.title, passage.heading) if part)
+        line = f"     article: {passage.p_relevant:.2f} (from {at.passage:.2f}) {place}"
         console.print(line, markup=False, style="dim")
 
 

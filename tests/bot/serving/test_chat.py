@@ -43,6 +43,14 @@ def test_explain_says_what_the_desk_did(settings: Settings, capsys: pytest.Captu
     assert "so: nothing, a person has this conversation" in lost
 
 
+def test_a_new_conversation_begins_after_a_hand_off_when_asked_to(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(settings, capsys, "do you sell gift cards", "hello", "/restart", "hello").splitlines()
+    assert lines.count("bot  Hi, I am a bot.") == 1
+    assert lines[-2:] == ["you  hello", "bot  Hi, I am a bot."]
+
+
 def test_nothing_of_a_terminal_chat_is_stored(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     said(settings, capsys, "hello")
     with connect(str(settings.redis_url)) as client:
