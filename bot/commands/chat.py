@@ -92,7 +92,7 @@ async def _exchange(manager: Manager, conversation: str, text: str, *, explain: 
 
 
 def _show(said: BotSaid) -> None:
-    console.print(f"bot  {said.text or ''}", markup=False)
+    console.print(f"bot  {said.text or ''}", markup=False, soft_wrap=True)
     for button in said.buttons:
         console.print(f"     [{button.get('title')}] {button.get('payload', '')}", markup=False, style="dim")
     for citation in said.citations:
