@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.auth import check_bearer
@@ -46,11 +49,28 @@ class Close(Body):
     csat: int | None = Field(default=None, ge=1, le=5)
 
 
+class JsonRoute(APIRoute):
+    """Reads every body as JSON, whatever its content type: `curl -d` calls it a form, and the token, which no browser
+    adds by itself, already keeps other sites out."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            request.scope["headers"] = [*others, (b"content-type", b"application/json")]
+            return await handler(Request(request.scope, request.receive))
+
+        return handle
+
+
 def router(*, token: str, desk: Desk, records: Records, engines: Engines, jobs: Jobs) -> APIRouter:
-    def operator(authorization: Annotated[str | None, Header()] = None) -> None:
+    def operator(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
         check_bearer(authorization, token)
 
-    routes = APIRouter(prefix="/api/v1", tags=["operators"], dependencies=[Depends(operator)])
+    described = HTTPBearer(auto_error=False, description="`deskhand token` prints it.")  # gives /docs its lock
+    needs = [Depends(described), Depends(operator)]
+    routes = APIRouter(prefix="/api/v1", tags=["operators"], dependencies=needs, route_class=JsonRoute)
     _conversations(routes, desk)
     _gaps(routes, desk, records, engines)
     _training(routes, jobs)
@@ -79,14 +99,15 @@ def _conversations(routes: APIRouter, desk: Desk) -> None:
         return view(await desk.say(conversation_id, body.person, body.text, body.message_id))
 
     @routes.post("/conversations/{conversation_id:path}/release")
-    async def release(conversation_id: str, body: Release) -> dict[str, Any]:
+    async def release(conversation_id: str, body: Release | None = None) -> dict[str, Any]:
         """Gives the conversation back to the bot."""
-        return view(await desk.release(conversation_id, body.person))
+        return view(await desk.release(conversation_id, body.person if body else ""))
 
     @routes.post("/conversations/{conversation_id:path}/close")
-    async def close(conversation_id: str, body: Close) -> dict[str, Any]:
+    async def close(conversation_id: str, body: Close | None = None) -> dict[str, Any]:
         """Closes it; the next archive run makes it a transcript, and a new message opens it again."""
-        return view(await desk.close(conversation_id, resolved=body.resolved, csat=body.csat))
+        how = body or Close()
+        return view(await desk.close(conversation_id, resolved=how.resolved, csat=how.csat))
 
 
 def _gaps(routes: APIRouter, desk: Desk, records: Records, engines: Engines) -> None:

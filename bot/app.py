@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
@@ -121,7 +122,7 @@ def create_app(settings: Settings, *, load: Callable[[Path], Engine] = Engine.lo
         async with parts.running():
             yield
 
-    app = FastAPI(title="Deskhand", version=VERSION, lifespan=lifespan)
+    app = FastAPIOffline(title="Deskhand", version=VERSION, lifespan=lifespan, redoc_url=None)
     app.state.parts = parts
     config = parts.config
     app.add_middleware(BodyLimit, most=config.limits.body_bytes)

@@ -22,7 +22,6 @@ HOMES = {
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),
     "tokenizers": ("retrieval/encoder.py",),
     "torch": ("training/encoder.py", "training/export.py"),
-    "sentence_transformers": ("training/encoder.py",),
     "transformers": ("training/encoder.py", "training/export.py"),
     "onnx": ("training/export.py",),
     "presidio_analyzer": ("bot/redaction_patterns.py",),

@@ -103,6 +103,27 @@ async def test_a_mistake_is_a_problem_and_changes_nothing(
         assert (await server.parts.store.read("u1")).version == before
 
 
+@pytest.mark.parametrize("type_", [None, "application/x-www-form-urlencoded", "text/plain"])
+async def test_a_body_is_json_whatever_its_content_type_says(serve: Running, type_: str | None) -> None:
+    headers = {**OPERATOR, **({"Content-Type": type_} if type_ else {})}
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        path = "/api/v1/conversations/u1/messages"
+        said = await server.client.post(path, content=b'{"person": "Ada", "text": "We do."}', headers=headers)
+        assert (said.status_code, said.json()["person"]) == (200, "Ada")
+        wrong = await server.client.post(path, content=b"person=Ada", headers=headers)
+        assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
+
+
+async def test_release_and_close_need_no_body(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        await post(server, "/conversations/u1/join", person="Ada")
+        for path, mode in (("release", "bot"), ("close", "closed")):
+            done = await server.client.post(f"/api/v1/conversations/u1/{path}", headers=OPERATOR)
+            assert (done.status_code, done.json()["mode"]) == (200, mode)
+
+
 async def test_an_id_with_slashes_is_reached_like_any_other(serve: Running) -> None:
     async with serve() as server:
         await server.say("do you sell gift cards", sender="group/1/join")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -63,6 +64,17 @@ async def test_the_schema_and_the_metrics_are_there(serve: Running) -> None:
         assert "/api/v1/handoffs" in (await server.client.get("/openapi.json")).json()["paths"]
         assert await server.metric("deskhand_turn_seconds_count") == 1
         assert await server.metric(f'deskhand_bundle{{id="{server.parts.engines.id}"}}') == 1
+
+
+async def test_the_api_page_needs_nothing_from_other_machines(serve: Running) -> None:
+    async with serve() as server:
+        page = (await server.client.get("/docs")).text
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert len(loaded) >= 2
+        for path in loaded:
+            assert path.startswith("/"), f"{path} is somewhere else"
+            assert (await server.client.get(path)).status_code == 200
+        assert "HTTPBearer" in (await server.client.get("/openapi.json")).text, "the page can take the token"
 
 
 async def test_redis_gone_in_the_middle_of_a_turn_stores_nothing_and_is_a_503(serve: Running, tmp_path: Path) -> None:
