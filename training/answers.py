@@ -26,7 +26,7 @@ from training.pairs import Pair
 Encode = Callable[[Sequence[str]], Matrix]
 
 FILLABLE = frozenset({"NAME", "ORDER", "EMAIL"})
-PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT", "PROPER"})
+PARTICULAR = frozenset({"DATE", "TIME", "DAY", "CODE", "MONEY", "NUMBER", "SPAN", "PERCENT", "PROPER", "URL"})
 WORDS_WEIGHT = np.float32(0.8)
 PROJECTED = 256
 LEAST_WORDS = 4

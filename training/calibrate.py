@@ -31,12 +31,18 @@ def fit_logistic(signals: Matrix, right: Flags, *, weight: Vector | None = None,
     return out
 
 
-def threshold_for(sure: Vector, right: Flags, *, error_budget: float) -> float:
-    """The lowest probability from which on answers stay within the budget; NEVER when no threshold does."""
+def threshold_for(sure: Vector, right: Flags, *, error_budget: float, weight: Vector | None = None) -> float:
+    """The lowest probability from which on answers stay within the budget; NEVER when no threshold does.
+
+    `weight` (n,) is how much each row counts, 1 by default.
+    """
+    if weight is None:
+        weight = np.ones(len(sure), np.float32)
     order = np.argsort(-sure, kind="stable")
     ranked = sure[order]
-    wrong = np.cumsum(~right[order])
-    answered = np.arange(1, len(sure) + 1)
+    counted = weight[order].astype(np.float64)
+    wrong = np.cumsum(~right[order] * counted)
+    answered = np.cumsum(counted)
     fits = (wrong + 1) / (answered + 1) <= error_budget
     fits &= np.append(ranked[:-1] > ranked[1:], True)  # rows of equal probability stand or fall together
     if not fits.any():

@@ -29,6 +29,13 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("NUMBER", r"\b\d+(?:[.,]\d+)*\b"),
     )
 )  # fmt: skip
+_UNITS = {word: n for n, word in enumerate(
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen".split(), 1)}  # fmt: skip
+_TENS = {word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_COUNTED = r"(?=[\s-]+(?:(?:to|and|or)[\s-]+\w+[\s-]+)?(?:business |working )?(?:second|minute|hour|day|week|month|year|euro|pound|dollar|per ?cent))"
+_UNIT_WORD = re.compile(rf"(?<![-\w])({'|'.join(_UNITS)}){_COUNTED}", re.IGNORECASE)
+_NUMBER_WORD = re.compile(rf"\b({'|'.join(_TENS)})(?:[\s-]({'|'.join(list(_UNITS)[:9])}))?{_COUNTED}", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 _NUMBERED = re.compile(r"<([A-Z]+)_\d+>")
 
@@ -54,7 +61,16 @@ def delexicalise(text: str) -> str:
 def facts(text: str) -> frozenset[str]:
     """Normalised particulars that an answer may promise: spans of time, money, percentages ("SPAN 30day")."""
     kinds = ("SPAN", "MONEY", "PERCENT")
-    return frozenset(f"{kind} {_normal(value)}" for kind, value in slots(text) if kind in kinds)
+    return frozenset(f"{kind} {_normal(value)}" for kind, value in slots(in_digits(text)) if kind in kinds)
+
+
+def in_digits(text: str) -> str:
+    """Number words up to ninety-nine in digits: "sixty days" states the same as "60 days"."""
+    return _NUMBER_WORD.sub(lambda m: str(_TENS.get(m[1].lower(), 0) + _UNITS.get((m[2] or "").lower(), 0)), _units(text))
+
+
+def _units(text: str) -> str:
+    return _UNIT_WORD.sub(lambda m: str(_UNITS[m[1].lower()]), text)
 
 
 def _normal(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -27,15 +27,23 @@ ROUNDS = 3
 LARGEST_FOLD = 4000
 SHRINK = 0.1
 OUTSIDE = 0.1
+HIDDEN = 0.1
+LEAST_ANSWERS = 4
+NEW_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Validation rows of the answer model: candidates' signals (m, k, s) and numbers (m, k), and which is right."""
+    """Validation rows of the answer model: candidates' signals (m, k, s) and numbers (m, k), and which is right.
+
+    `new` (m,): the right answer was unknown when the row was judged; `hidden` (m,): only because it had been hidden.
+    """
 
     signals: Matrix
     answers: Labels
     right: Flags
+    new: Flags
+    hidden: Flags
 
 
 def fit_answers(queries: Matrix, answer_of: Labels, answers: int, *, seed: int) -> AnswerModel:
@@ -52,11 +60,14 @@ def fit_answers(queries: Matrix, answer_of: Labels, answers: int, *, seed: int) 
     )
 
 
-def judge(model: AnswerModel, queries: Matrix, gold: Labels) -> Judgement:
+def judge(model: AnswerModel, queries: Matrix, gold: Labels, hidden: Flags | None = None) -> Judgement:
     """How the model ranks rows that it has not seen; `gold` (m,) is the right answer's number, -1 when it is new."""
     parts = [model.score(queries[i : i + 512]) for i in range(0, len(queries), 512)]
     found = [(part.answers == gold[i * 512 : i * 512 + len(part.answers), None]) for i, part in enumerate(parts)]
-    return Judgement(_stack(parts, "signals"), _stack(parts, "answers").astype(np.int64), np.concatenate(found))
+    numbers = _stack(parts, "answers").astype(np.int64)
+    if hidden is None:
+        hidden = np.zeros(len(gold), bool)
+    return Judgement(_stack(parts, "signals"), numbers, np.concatenate(found), gold < 0, hidden)
 
 
 def _stack(parts: Sequence[Scored], name: str) -> Matrix:
@@ -66,17 +77,31 @@ def _stack(parts: Sequence[Scored], name: str) -> Matrix:
 def validate_answers(
     queries: Matrix, answer_of: Labels, answers: int, *, cuts: Sequence[tuple[int, int]], seed: int
 ) -> Judgement:
-    """Forward-chaining: fit on rows before each cut, judge the rows after it. Rows are in the order of time."""
+    """Forward-chaining: fit on rows before each cut, judge the rows after it. Rows are in the order of time.
+
+    Each round also hides some answers from the fit, so that requests which the log never had are among those judged:
+    without them P(correct) would be learned from known requests only, and be far too high for strange ones.
+    """
+    rng = np.random.default_rng(seed)
     parts = []
     for train, end in cuts:
-        model = fit_answers(queries[:train], answer_of[:train], answers, seed=seed)
-        known = np.isin(answer_of[train:end], answer_of[:train])
-        parts.append(judge(model, queries[train:end], np.where(known, answer_of[train:end], -1)))
-    return Judgement(
-        np.concatenate([p.signals for p in parts]),
-        np.concatenate([p.answers for p in parts]),
-        np.concatenate([p.right for p in parts]),
-    )
+        hidden = _hidden(answer_of[:train], rng)
+        rows = np.flatnonzero(~np.isin(answer_of[:train], hidden))
+        model = fit_answers(queries[rows], answer_of[rows], answers, seed=seed)
+        later = answer_of[train:end]
+        gold = np.where(np.isin(later, answer_of[rows]), later, -1)
+        parts.append(judge(model, queries[train:end], gold, np.isin(later, hidden)))
+    return Judgement(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Judgement)))
+
+
+def _hidden(answer_of: Labels, rng: np.random.Generator) -> Labels:
+    """Answers, drawn at random, that hold about `HIDDEN` of the rows; none when there are too few to spare one."""
+    names, counts = np.unique(answer_of, return_counts=True)
+    order = rng.permutation(len(names))
+    if len(names) < LEAST_ANSWERS:
+        return np.empty(0, np.int64)
+    count = int(np.searchsorted(np.cumsum(counts[order]), HIDDEN * len(answer_of))) + 1
+    return np.asarray(names[order[:count]], np.int64)
 
 
 def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget: float) -> tuple[Vector, float]:
@@ -89,7 +114,20 @@ def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget
     top = seen.signals[:, 0]
     sure = stacked(top, weights)
     may = np.asarray(servable, bool)[seen.answers[:, 0]]
-    return weights, threshold_for(sure[may], seen.right[may, 0], error_budget=error_budget)
+    counted = _weights(seen)[may]
+    return weights, threshold_for(sure[may], seen.right[may, 0], error_budget=error_budget, weight=counted)
+
+
+def _weights(seen: Judgement) -> Vector:
+    """What each row counts for the threshold: hidden ones just so much that `NEW_SHARE` of all rows are new ones.
+
+    Where the log itself brings as many new requests, or more, the hidden ones do not count.
+    """
+    natural = int((seen.new & ~seen.hidden).sum())
+    ordinary = int((~seen.hidden).sum())
+    missing = (NEW_SHARE * ordinary - natural) / (1 - NEW_SHARE)
+    share = float(np.clip(missing / max(1, seen.hidden.sum()), 0, 1))
+    return np.where(seen.hidden, share, 1.0).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -33,15 +33,17 @@ def softmax_top(rows: np.ndarray, model) -> np.ndarray:
 def test_an_answer_that_was_never_seen_is_never_right() -> None:
     rows, owner = around(5, 10)
     model = fit_answers(rows, owner, 5, seed=1)
-    seen = judge(model, rows, np.full(50, -1))
+    seen = judge(model, rows, np.full(50, -1), np.zeros(50, bool))
     assert seen.signals.shape == (50, 5, len(SIGNALS))
     assert not seen.right.any()
+    assert seen.new.all()
 
 
 def test_many_rows_are_judged_as_a_few() -> None:
     rows, owner = around(4, 300)
     model = fit_answers(rows[:100], owner[:100], 4, seed=1)
-    whole, part = judge(model, rows, owner), judge(model, rows[600:700], owner[600:700])
+    none = np.zeros(1200, bool)
+    whole, part = judge(model, rows, owner, none), judge(model, rows[600:700], owner[600:700], none[:100])
     np.testing.assert_array_equal(whole.answers[600:700], part.answers)
     np.testing.assert_array_equal(whole.right[600:700], part.right)
 
@@ -61,9 +63,29 @@ def test_an_answer_first_given_after_the_cut_counts_as_wrong() -> None:
     rows, owner = around(4, 50)
     owner = owner.copy()
     owner[150:][owner[150:] == 3] = 4
+    later = owner[150:]
     seen = validate_answers(rows, owner, 5, cuts=[(150, 200)], seed=1)
-    assert not seen.right[owner[150:] == 4].any()
-    assert seen.right[owner[150:] == 1][:, 0].mean() > 0.9
+    assert not seen.right[later == 4].any()
+    assert seen.new[later == 4].all()
+    assert not seen.hidden[later == 4].any()
+    assert seen.right[(later < 3) & ~seen.hidden, 0].mean() > 0.9
+
+
+def test_requests_for_answers_that_were_hidden_from_the_fit_stand_for_strange_ones() -> None:
+    rows, owner = around(8, 30)
+    seen = validate_answers(rows, owner, 8, cuts=[(120, 180), (180, 240)], seed=1)
+    assert 0 < seen.hidden.sum() < 60
+    assert seen.new[seen.hidden].all()
+    assert not seen.right[seen.hidden].any()
+    assert seen.right[~seen.hidden, 0].mean() > 0.9
+    weights, _ = calibrate_answers(seen, [True] * 8, error_budget=0.2)
+    sure = sigmoid(seen.signals[:, 0] @ weights[:-1] + weights[-1])
+    assert sure[~seen.hidden].mean() > sure[seen.hidden].mean() + 0.3
+
+
+def test_of_very_few_answers_none_is_hidden() -> None:
+    rows, owner = around(3, 30)
+    assert not validate_answers(rows, owner, 3, cuts=[(60, 90)], seed=1).hidden.any()
 
 
 def test_the_same_seed_fits_the_same_head_and_another_does_not() -> None:
@@ -79,7 +101,8 @@ def drawn(count: int, share_right: float) -> Judgement:
     signals[:, 0, 0] = rng.random(count)
     right = np.zeros((count, 2), bool)
     right[:, 0] = rng.random(count) < share_right * signals[:, 0, 0] ** 0.3
-    return Judgement(signals, np.tile([0, 1], (count, 1)), right)
+    none = np.zeros(count, bool)
+    return Judgement(signals, np.tile([0, 1], (count, 1)), right, new=none, hidden=none)
 
 
 def test_more_errors_accepted_means_more_answers_sent() -> None:
@@ -134,3 +157,26 @@ def test_signals_are_as_many_as_their_weights() -> None:
     tables = fit_intents(rows, owner, [f"i{n}" for n in range(6)], strength=10.0, seed=1).head.tables
     assert tables.scope.shape == tables.trust.shape == (len(INTENT_SIGNALS) + 1,)
     assert tables.centre.shape == tables.spread.shape == (len(INTENT_SIGNALS),)
+
+
+def test_hidden_answers_make_strange_requests_part_of_what_is_judged() -> None:
+    rng = np.random.default_rng(3)
+    middles = np.eye(6, 12, dtype=np.float32)
+    owner = np.tile(np.arange(6), 60)
+    rows = (middles[owner] + rng.normal(0, 0.05, (360, 12))).astype(np.float32)
+    seen = validate_answers(rows, owner, 6, cuts=[(180, 360)], seed=1)
+    assert seen.hidden.any()
+    assert not seen.hidden.all()
+    assert not seen.right[seen.hidden].any()
+    assert seen.right[~seen.hidden, 0].mean() > 0.9
+
+
+def test_a_log_without_anything_new_is_judged_as_if_one_in_twenty_were() -> None:
+    """All known requests are right, all hidden ones wrong and as sure: only their assumed share keeps the bot honest."""
+    right = np.zeros((400, 2), bool)
+    right[:360, 0] = True
+    hidden = np.arange(400) >= 360
+    signals = np.ones((400, 2, len(SIGNALS)), np.float32)
+    seen = Judgement(signals, np.tile([0, 1], (400, 1)), right, hidden, hidden)
+    assert calibrate_answers(seen, [True, True], error_budget=0.04)[1] > 1
+    assert calibrate_answers(seen, [True, True], error_budget=0.06)[1] <= 1
