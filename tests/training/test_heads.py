@@ -172,7 +172,7 @@ def test_hidden_answers_make_strange_requests_part_of_what_is_judged() -> None:
 
 
 def test_a_log_without_anything_new_is_judged_as_if_one_in_twenty_were() -> None:
-    """All known requests are right, all hidden ones wrong and as sure: only their assumed share keeps the bot honest."""
+    """Known requests all right, hidden ones all wrong and as sure: only their assumed share keeps the bot honest."""
     right = np.zeros((400, 2), bool)
     right[:360, 0] = True
     hidden = np.arange(400) >= 360
