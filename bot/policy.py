@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from bot import rules, stories
@@ -14,6 +13,7 @@ from bot.forms import extract, misses
 from bot.payload import parse_payload
 from bot.script import acted, points, sure
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+from bot.wording import asks, without_greeting
 from retrieval.compose import compose
 from retrieval.types import AnswerHit
 
@@ -77,11 +77,14 @@ def _question(
 ) -> Step | None:
     """A question inside a form that somebody can answer is no answer to the form, which asks again afterwards."""
     form = domain.forms.get(conversation.loop or "")
-    if form is None or not re.search("[?？؟]", said.text) or _under_way(conversation) or parse_payload(said.text):
+    if form is None or _under_way(conversation) or parse_payload(said.text):
         return None
     wanted = {one.entity for slot in form.required if slot in domain.slots for one in domain.slots[slot].mappings}
     if any(entity.get("entity") in wanted for entity in said.entities):
         return None
+    if not asks(said.text):
+        other = said.intent not in domain.intents and not _takes_any_text(conversation, domain)
+        return _answer(conversation, domain, said, candidates, limits) if other else None
     if said.intent in _ruled(domain) and sure(said, limits):
         found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
         return RunAction(found.action, "rule") if found and found.action not in (LISTEN, form.name) else None
@@ -89,6 +92,12 @@ def _question(
     # A request that was learned, not one of the dialogue's own intents, is surely no answer to the form.
     asked = said.intent is not None and said.intent not in domain.intents and sure(said, limits)
     return known or (HandOff("unknown", gap=True) if asked else None)
+
+
+def _takes_any_text(conversation: Conversation, domain: Domain) -> bool:
+    """Is the form waiting for something that customers say in their own words ("it does not fit")?"""
+    slot = domain.slots.get(str(conversation.slots.get("requested_slot")))
+    return slot is None or all(one.type == "from_text" for one in slot.mappings)
 
 
 def _under_way(conversation: Conversation) -> bool:
@@ -151,9 +160,13 @@ def _chosen(conversation: Conversation, said: UserSaid, candidates: Candidates) 
         for one in _offered(conversation)
     ):
         return None
-    hits = (hit for hit in candidates.answers if any(one.text.strip().casefold() == picked for one in hit.requests))
-    hit = next(hits, None)
+    hit = next((hit for hit in candidates.answers if picked in _wordings(hit)), None)
     return _serve(hit, conversation) if hit else None
+
+
+def _wordings(hit: AnswerHit) -> set[str]:
+    texts = {one.text.strip().casefold() for one in hit.requests}
+    return texts | {without_greeting(text) for text in texts}
 
 
 def _offered(conversation: Conversation) -> tuple[dict[str, Any], ...]:
@@ -221,8 +234,8 @@ def _answer_options(conversation: Conversation, candidates: Candidates, limits: 
     likely = sum(hit.p_correct for hit in close) >= limits.answer and limits.answer <= 1
     if not likely or not 2 <= len(close) <= 3:
         return ()
-    texts = dict.fromkeys(_title(hit) for hit in close)
-    return tuple((text, text) for text in texts) if len(texts) > 1 else ()
+    options = {without_greeting(text): text for text in map(_title, close)}
+    return tuple(options.items()) if len(options) > 1 else ()
 
 
 def _title(hit: AnswerHit) -> str:

@@ -16,8 +16,8 @@ from bot.events import BotSaid, Event, FollowupSet, HandedOff, LoopChanged, Paus
 from bot.fill import fill
 from bot.payload import parse_payload
 from bot.policy import decide
-from bot.steps import Answer, Candidates, HandOff, Limits, RunAction, Step, Wait
-from retrieval.types import AnswerHit
+from bot.steps import Answer, Candidates, Clarify, HandOff, Limits, RunAction, Step, Wait
+from retrieval.types import AnswerHit, LoggedRequest
 
 INTENTS = [
     None,
@@ -82,6 +82,34 @@ def test_a_payload_is_never_answered_by_its_letters(shop: Domain) -> None:
     assert step(shop, said("/nothing_known", "nothing_known", confidence=1.0), candidates=hit(0.99)) == HandOff(
         "unknown", True
     )
+
+
+def test_a_form_that_waits_for_a_customers_own_words_takes_what_is_no_question(shop: Domain) -> None:
+    asked = (LoopChanged(name="return_form"), SlotSet(name="requested_slot", value="photo"))
+    told = step(shop, *asked, said("it does not fit"), candidates=hit(0.99))
+    assert not isinstance(told, Answer)
+    assert isinstance(step(shop, *asked, said("how does it fit"), candidates=hit(0.99)), Answer)
+
+
+def test_what_is_asked_back_carries_no_greeting_and_its_title_is_understood(shop: Domain) -> None:
+    close = Candidates(
+        tuple(
+            AnswerHit(name, f"{name}.", 0.5, 0.5, requests=(LoggedRequest("t", 0, text, 0.9),))
+            for name, text in (("cards", "good morning how can I pay"), ("refunds", "Hi, where is my refund"))
+        )
+    )
+    found = step(shop, said("money"), candidates=close)
+    assert isinstance(found, Clarify)
+    assert found.options == (
+        ("how can I pay", "good morning how can I pay"),
+        ("where is my refund", "Hi, where is my refund"),
+    )
+    buttons = tuple({"title": title, "payload": payload} for title, payload in found.options)
+    asked = (said("money"), BotSaid(text="Which?", buttons=buttons, source="clarify"))
+    for typed in ("Where is my refund", "Hi, where is my refund"):
+        chosen = step(shop, *asked, said(typed), candidates=close)
+        assert isinstance(chosen, Answer)
+        assert chosen.hit.answer == "refunds"
 
 
 def test_a_form_that_the_domain_lost_is_left(shop: Domain) -> None:
