@@ -59,8 +59,16 @@ SEEDS: dict[str, tuple[str, ...]] = {
 PHATIC = frozenset(SEEDS) - {"content"}
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
 _WORD = re.compile(r"[^\W\d_]+|<\w+>")
-_SIGNATURE = re.compile(r"\s*(?:[-–—^*~/]\s?[A-Z][A-Za-z]{0,14}|\n[-–—]?\s?<NAME(?:_\d+)?>)\s*$")
-_SALUTATION = re.compile(r"^(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b[^,.!?:\n]{0,40}[,!:]\s+", re.IGNORECASE)
+_SIGNATURE = re.compile(
+    r"(?:\s+[-–—^*~/]\s?(?!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:[a-z]*day)?\b)[A-Z][A-Za-z]{0,14}|\s*\n[-–—]?\s?<NAME(?:_\d+)?>)\s*$"
+)
+# Up to three words may follow a greeting ("Dear valued customer,"), none that begins to say something ("Hi, I need ...").
+_SALUTATION = re.compile(
+    r"^(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b"
+    r"(?:\s+(?!(?:i|my|you|your|we|our|it|is|are|the|this|that|a|can|could|do|does|how|what|where|when|why|please)\b)"
+    r"[^\s,.!?:]+){0,3}\s*[,!:]\s+",
+    re.IGNORECASE,
+)
 _LONGEST_PHATIC = 12
 
 
