@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,8 +15,11 @@ EXAMPLES = 10
 INTENTS = 30
 
 
-def report(scores: Scores, *, facts: Sequence[str] = (), verdict: Verdict | None = None) -> str:
-    """Markdown. `facts` are sentences about the training (how many conversations, which encoder)."""
+def report(
+    scores: Scores, *, facts: Sequence[str] = (), verdict: Verdict | None = None, dialogue: Collection[str] = ()
+) -> str:
+    """Markdown. `facts` are sentences about the training (how many conversations, which encoder); `dialogue` are the
+    intents that the dialogue's own rules and small talk deal with, so that nobody has to write an answer for them."""
     parts = [
         [f"# What bundle {scores.bundle} would do", *(f"- {fact}" for fact in facts)],
         _in_short(scores),
@@ -24,7 +27,7 @@ def report(scores: Scores, *, facts: Sequence[str] = (), verdict: Verdict | None
         _verdict(verdict),
         _by_intent(by_intent(scores.cases)),
         _wrong_answers(scores.cases),
-        _next_steps(scores),
+        _next_steps(scores, dialogue),
         _words(scores),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -141,12 +144,12 @@ def _wrong_answers(cases: Sequence[Case]) -> list[str]:
     ]
 
 
-def _next_steps(scores: Scores) -> list[str]:
-    steps = list(_steps(scores))
+def _next_steps(scores: Scores, dialogue: Collection[str]) -> list[str]:
+    steps = list(_steps(scores, dialogue))
     return ["## What to do next", *(f"{number}. {step}" for number, step in enumerate(steps, 1))] if steps else []
 
 
-def _steps(scores: Scores) -> Iterable[str]:
+def _steps(scores: Scores, dialogue: Collection[str]) -> Iterable[str]:
     rows = by_intent(scores.cases)
     if not scores.n:
         yield "Import more conversations in which a person answered, then train again."
@@ -154,8 +157,9 @@ def _steps(scores: Scores) -> Iterable[str]:
     worst = max(rows, key=lambda row: row.wrong)
     if worst.wrong:
         yield f"Look at the answers to {worst.intent!r}: {worst.wrong} of the {scores.wrong} wrong answers are there."
-    waiting = max(rows, key=lambda row: row.n - row.answered)
-    if waiting.n > waiting.answered:
+    learned = (row for row in rows if row.intent not in dialogue)
+    waiting = max(learned, key=lambda row: row.n - row.answered, default=None)
+    if waiting and waiting.n > waiting.answered:
         handed = waiting.n - waiting.answered
         yield f"Write or review an answer for {waiting.intent!r}: it would save the most hand-overs ({handed})."
     if scores.answered and scores.wrong / scores.answered > scores.error_budget:

@@ -65,7 +65,7 @@ def train(
     parts = run.fit(error_budget, examples)
 
     def measure(engine: Engine) -> tuple[dict[str, Any], str]:
-        return _measured(engine, split, parts, error_budget, progress)
+        return _measured(engine, split, parts, error_budget, progress, {intent for _, intent in examples})
 
     id = write(parts, bundles, measure)
     run.scalars.close()
@@ -223,7 +223,7 @@ def _question_rows(found: Sequence[Pair], mined: Mined) -> list[dict[str, Any]]:
 
 
 def _measured(
-    engine: Engine, split: Split, parts: Parts, error_budget: float, progress: Report
+    engine: Engine, split: Split, parts: Parts, error_budget: float, progress: Report, dialogue: set[str]
 ) -> tuple[dict[str, Any], str]:
     sources = {row["answer"]: row["turns"] for row in parts.answers}
     scores = evaluate_replay(
@@ -239,4 +239,4 @@ def _measured(
         f"Learned from {len(split.train)} conversations: {len(parts.answers)} answers, {sent} of them good to send.",
         f"Encoder: {parts.encoder_facts['why']}.",
     )
-    return {"replay": scores.summary()}, report(scores, facts=facts)
+    return {"replay": scores.summary()}, report(scores, facts=facts, dialogue=dialogue)

@@ -57,6 +57,15 @@ def test_the_next_steps_name_the_request_that_costs_most():
     assert "Lower the error budget" in report(make(wrong=60))
 
 
+def test_nobody_is_asked_to_write_an_answer_for_what_the_dialogue_deals_with():
+    advice = "Write or review an answer for {!r}"
+    assert advice.format("where is my order") in report(make())
+    rest = report(make(), dialogue={"where is my order"})
+    assert advice.format("where is my order") not in rest
+    assert advice.format("refund") in rest
+    assert "Write or review" not in report(make(), dialogue={"where is my order", "refund"})
+
+
 def test_the_gate_gives_its_reasons():
     scores = make(wrong=60)
     text = report(scores, verdict=decide(scores, None, GateConfig()))
