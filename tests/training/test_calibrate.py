@@ -31,6 +31,17 @@ def test_wrong_answers_above_the_threshold_stay_within_the_budget_and_no_lower_t
     assert not any(fits(limit) for limit in set(sure.tolist()) if limit < threshold)
 
 
+@settings(deadline=None, max_examples=100)
+@given(ROWS, st.sampled_from([0.1, 0.3]), st.integers(1, 3))
+def test_a_row_that_counts_twice_is_as_good_as_two_rows(
+    rows: list[tuple[float, bool]], budget: float, most: int
+) -> None:
+    sure, right = arrays(rows)
+    times = np.arange(len(rows)) % most + 1
+    repeated = threshold_for(np.repeat(sure, times), np.repeat(right, times), error_budget=budget)
+    assert threshold_for(sure, right, error_budget=budget, weight=times.astype(np.float32)) == repeated
+
+
 def test_too_few_validation_rows_mean_that_nothing_is_sent() -> None:
     sure = np.linspace(0.5, 1, 18).astype(np.float32)
     assert threshold_for(sure, np.ones(18, bool), error_budget=0.05) == NEVER
