@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from bot.settings import Settings
@@ -15,6 +16,12 @@ def operator_token(settings: Settings) -> str:
     if settings.operator_token:
         return settings.operator_token.get_secret_value()
     return kept_secret(settings.data_dir / "operator-token")
+
+
+def token_command(settings: Settings) -> str:
+    """What to type for the token of this data directory."""
+    usual = settings.data_dir == Settings.model_fields["data_dir"].default
+    return "deskhand token" if usual else f"deskhand token --data {shlex.quote(str(settings.data_dir))}"
 
 
 def kept_secret(path: Path) -> str:

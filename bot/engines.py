@@ -81,7 +81,7 @@ class Engines:
             engine = self._load(self._bundles.path(id_))
         except (DeskhandError, OSError, ValueError, KeyError) as error:
             self._refused = id_
-            self.problem = f"bundle {id_} was refused: {error}"
+            self.problem = f"bundle {id_} was refused: {str(error).removeprefix(f'bundle {id_}: ')}"
             self._metrics.swaps.labels("refused").inc()
             log.error("bundle refused", bundle=id_, still=self.id, error=str(error))
             return

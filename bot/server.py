@@ -13,6 +13,7 @@ import uvicorn
 from rich.console import Console
 
 from bot.app import create_app
+from bot.auth import token_command
 from bot.logs import configure
 from bot.settings import Settings
 from retrieval.engine import Engine
@@ -35,6 +36,7 @@ def run(settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> 
         ws="websockets-sansio",
     )
     server = Server(config)
+    server.token_command = token_command(settings)
     with _listen(settings.host, settings.port) as listener:
         server.address = f"http://{_shown(settings.host)}:{listener.getsockname()[1]}"
         server.run(sockets=[listener])
@@ -44,6 +46,7 @@ def run(settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> 
 
 class Server(uvicorn.Server):
     address = ""
+    token_command = ""
     came_up = False
 
     @contextmanager
@@ -65,7 +68,7 @@ class Server(uvicorn.Server):
             console.print(f"  widget   {self.address}/demo")
             console.print(f"  API      {self.address}/docs")
             console.print(f"  health   {self.address}/health/ready")
-            console.print("  token    deskhand token (for /api/v1)")
+            console.print(f"  token    {self.token_command} (for /api/v1)", markup=False)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -63,9 +63,11 @@ class Manifest:
             raise BadBundle(f"a manifest is an object, not {str(data)[:40]!r}; train again or roll back")
         if data.get("schema") != SCHEMA:
             raise BadBundle(f"bundle schema is {data.get('schema')!r}, this version reads {SCHEMA!r}: train again")
+        if not data.get("seal"):
+            raise BadBundle(f"bundle {data.get('id')}: it was made by an earlier version of Deskhand; train again")
         if data.get("seal") != seal(data):
             raise BadBundle(
-                f"the manifest of {data.get('id')!r} is damaged (its seal differs); roll back or train again"
+                f"bundle {data.get('id')}: its manifest is damaged (the seal differs); roll back or train again"
             )
         try:
             values = {

@@ -78,7 +78,7 @@ def _floor(candidate: Scores, config: GateConfig) -> Check:
     floor = max(config.min_recall_at_1, blind)
     what = f"The first candidate is the right answer in {found:.1%} of {candidate.n} held-out turns"
     if found >= floor:
-        return Check("floor", True, f"{what}, above the floor of {floor:.1%}.")
+        return Check("floor", True, f"{what}; the floor is {floor:.1%}.")
     why = f"always giving the commonest answer gets {blind:.1%}" if blind == floor else f"the floor is {floor:.1%}"
     return Check("floor", False, f"{what}; {why}.")
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.table import Column, Table
 
 from bot.commands.progress import bar
+from bot.commands.tables import print_table
 from bot.settings import Settings
 from bot.transcript import Transcript, TranscriptFolder, read
 from retrieval.bundle import Bundles
-from retrieval.errors import BadInput, Conflict, NotFound
+from retrieval.errors import BadBundle, BadInput, Conflict, NotFound
 
 if TYPE_CHECKING:
     from training.diff import Change
     from training.gate import Verdict
 
 app = typer.Typer(help="Trained bundles: list, show, promote, roll back, compare.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data directory (DESKHAND_DATA_DIR).")]
 ConfigDir = Annotated[Path | None, typer.Option("--config", help="Configuration directory (DESKHAND_CONFIG_DIR).")]
@@ -43,21 +46,26 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     table = Table(Column("bundle", no_wrap=True), "right first", "coverage", "wrong", "answers", "", box=None)
     for row in rows:
         shares = (_percent(row[key]) for key in ("answer_recall_at_1", "coverage", "wrong_answer_rate"))
-        table.add_row(row["bundle"], *shares, str(row["answers"]), "in service" if row["current"] else "")
-    console.print(table)
+        answers = "-" if row["answers"] is None else str(row["answers"])
+        notes = ["in service"] * row["current"] + [row["problem"]] * bool(row["problem"])
+        table.add_row(row["bundle"], *shares, answers, "; ".join(notes))
+    print_table(table)
 
 
 def _facts(bundles: Bundles, id: str) -> dict[str, Any]:
-    manifest = bundles.manifest(id)
-    replay: dict[str, Any] = manifest.scores.get("replay", {})
     keys = ("answer_recall_at_1", "coverage", "wrong_answer_rate", "n")
+    facts: dict[str, Any] = {"bundle": id, "current": id == bundles.current()}
+    try:
+        manifest = bundles.manifest(id)
+    except BadBundle as error:
+        problem = str(error).removeprefix(f"bundle {id}: ")
+        return {**facts, "created": None, "answers": None, **dict.fromkeys(keys), "problem": problem}
+    replay: dict[str, Any] = manifest.scores.get("replay", {})
+    answers = manifest.rows.get("answers", 0)
     return {
-        "bundle": id,
-        "current": id == bundles.current(),
-        "created": manifest.created,
-        "answers": manifest.rows.get("answers", 0),
-        **{key: replay.get(key) for key in keys},
-    }
+        **facts, "created": manifest.created, "answers": answers, **{key: replay.get(key) for key in keys},
+        "problem": None,
+    }  # fmt: skip
 
 
 def _percent(share: float | None) -> str:
@@ -77,7 +85,16 @@ def show(
         typer.echo(json.dumps(asdict(bundles.manifest(id)), ensure_ascii=False))
         return
     path = bundles.path(id) / "report.md"
-    typer.echo(path.read_text("utf-8") if path.is_file() else f"Bundle {id} has no report.")
+    text = path.read_text("utf-8") if path.is_file() else f"Bundle {id} has no report."
+    if console.is_terminal:
+        console.print(Markdown(text), soft_wrap=False)
+    else:
+        typer.echo(_unescaped(text))
+
+
+def _unescaped(markdown: str) -> str:
+    """What stands in the cells of `training.report`, for eyes and not for a Markdown reader."""
+    return re.sub(r"\\([\\|`])", r"\1", markdown).replace("&lt;", "<")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.commands.serve import one_thread_each
+from bot.commands.tables import print_table
 from bot.conversation import SILENT
 from bot.events import ActionRan, BotSaid, Event, GapFound, HandedOff, LoopChanged, SlotSet
 from bot.settings import Settings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Load = Callable[[Path], Engine]
 
 app = typer.Typer()
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 RESTART = "/restart"
 
@@ -143,7 +144,7 @@ def _explain(engine: Engine, heard: Understanding) -> None:
         asked = "\n".join(f"{r.conversation}#{r.turn} {r.similarity:.2f} {r.text[:60]}" for r in hit.requests[:3])
         servable = "" if hit.servable else " (only a person can give it)"
         table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {hit.text[:120]}", asked)
-    console.print(table, markup=False)
+    print_table(table)
     for passage in engine.search(heard, k=3):
         place = " / ".join(part for part in (passage.title, passage.heading) if part)
         line = f"     article: {passage.p_relevant:.2f} (from {at.passage:.2f}) {place}"

@@ -21,7 +21,7 @@ from retrieval.bundle import Bundles
 from retrieval.errors import BadInput, Unavailable
 
 app = typer.Typer()
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 SHOP = Path("config/demo")
 PATIENCE_S = 10

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.commands.progress import Report, bar
+from bot.commands.tables import print_table
 from bot.settings import Settings
 from bot.transcript import Transcript, TranscriptFolder, read
 from retrieval.bundle import Bundles
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from training.scores import Scores
 
 app = typer.Typer(help="Measure a bundle, or train on your files and measure that.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of draws and training; default: that of training.yml.")]
@@ -234,4 +235,4 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     for key, value in found.items():
         if not isinstance(value, list | dict):
             table.add_row(key, f"{value:.4f}" if isinstance(value, float) else str(value))
-    console.print(table)
+    print_table(table)

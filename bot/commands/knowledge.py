@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retrieval.knowledge import Synced
 
 app = typer.Typer(help="Knowledge articles: index them, list them, search them.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 Folder = Annotated[Path | None, typer.Argument(help="Markdown articles; default: knowledge/ in the configuration.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Data directory (DESKHAND_DATA_DIR).")]

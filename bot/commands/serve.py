@@ -15,7 +15,7 @@ from bot.settings import Settings
 app = typer.Typer(no_args_is_help=True)
 archive = typer.Typer(help="Closed conversations become transcripts.", no_args_is_help=True)
 app.add_typer(archive, name="archive")
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data directory (DESKHAND_DATA_DIR).")]
 ConfigDir = Annotated[Path | None, typer.Option("--config", help="Configuration directory (DESKHAND_CONFIG_DIR).")]

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bot.commands.tables import print_table
 from bot.settings import Settings
 from bot.transcript import Transcript, TranscriptFolder, encode, write
 from retrieval.errors import BadInput, NotFound
@@ -157,7 +158,7 @@ def list_(as_json: AsJson = False, data: Data = None) -> None:
             table = Table(title, "conversations")
             for name, count in found.items():
                 table.add_row(name, str(count))
-            Console().print(table)
+            print_table(table)
 
 
 def _week(transcript: Transcript) -> str:

@@ -61,6 +61,14 @@ def test_a_flipped_byte_anywhere_in_the_manifest_stops_the_load(bundle: Path) ->
             verify(bundle)
 
 
+def test_a_bundle_without_a_seal_is_of_an_earlier_version_and_not_called_damaged(bundle: Path) -> None:
+    data = json.loads((bundle / "manifest.json").read_text())
+    del data["seal"]
+    (bundle / "manifest.json").write_text(json.dumps(data))
+    with pytest.raises(BadBundle, match=rf"^bundle {bundle.name}: .*earlier version.*train again"):
+        Engine.load(bundle)
+
+
 def test_a_missing_and_an_odd_file_stop_the_load(bundle: Path) -> None:
     (bundle / "questions.faiss").unlink()
     (bundle / "notes.txt").write_text("hello")
@@ -103,7 +111,7 @@ def test_a_threshold_changed_by_hand_stops_the_load(bundle: Path) -> None:
     data = json.loads((bundle / "manifest.json").read_text())
     data["thresholds"]["answer"] = 0.0
     (bundle / "manifest.json").write_text(json.dumps(data))
-    with pytest.raises(BadBundle, match=r"manifest of .* is damaged .*roll back or train again"):
+    with pytest.raises(BadBundle, match=r"manifest is damaged .*roll back or train again"):
         Engine.load(bundle)
 
 

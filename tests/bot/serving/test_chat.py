@@ -35,6 +35,16 @@ def test_explain_shows_intents_thresholds_probabilities_and_where_an_answer_come
     assert "in scope: 1.00 (from 0.50)" in shown
 
 
+def test_nothing_is_wrapped_at_80_columns_when_another_program_reads(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = "do you sell gift cards " * 6
+    assert f"you  {question}" in said(settings, capsys, question).splitlines()
+    row = next(line for line in said(settings, capsys, RETURNS[0], explain=True).splitlines() if "t1#0" in line)
+    assert "You have 30 days." in row
+    assert RETURNS[0] in row
+
+
 def test_explain_says_what_the_desk_did(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert "so: rule utter_greet" in said(settings, capsys, "hello", explain=True)
     assert "so: answer " in said(settings, capsys, RETURNS[0], explain=True)

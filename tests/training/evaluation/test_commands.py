@@ -164,6 +164,28 @@ def test_list_and_show_tell_what_there_is(data):
     assert printed(bundles_command.app, "show", newest, "--json", "--data", data)["id"] == newest
 
 
+def test_a_report_is_shown_without_the_escapes_of_its_tables(data, monkeypatch):
+    bundles = Bundles(data / "bundles")
+    report = bundles.path(bundles.current()) / "report.md"
+    report.write_text("# R\n\n| a |\n| --- |\n| Hi &lt;NAME>, this \\| that |\n")
+    assert "Hi <NAME>, this | that" in run(bundles_command.app, "show", "--data", data).stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = run(bundles_command.app, "show", "--data", data).stdout
+    assert "Hi <NAME>, this | that" in shown
+    assert "---" not in shown, "a terminal gets tables, not their source"
+
+
+def test_a_bundle_that_cannot_be_read_is_listed_with_the_reason(data):
+    bundles = Bundles(data / "bundles")
+    old, new = bundles.ids()
+    manifest = bundles.path(new) / "manifest.json"
+    manifest.write_text(json.dumps({k: v for k, v in json.loads(manifest.read_text()).items() if k != "seal"}))
+    listed = printed(bundles_command.app, "list", "--json", "--data", data)
+    assert [(row["bundle"], bool(row["problem"])) for row in listed] == [(old, False), (new, True)]
+    line = next(line for line in run(bundles_command.app, "list", "--data", data).stdout.splitlines() if new in line)
+    assert "earlier version" in line
+
+
 def test_nothing_trained_yet_is_said(tmp_path):
     assert "No bundle yet" in run(bundles_command.app, "list", "--data", tmp_path).stdout
     for name in ("show", "rollback"):
