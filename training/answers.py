@@ -31,6 +31,7 @@ WORDS_WEIGHT = np.float32(0.8)
 PROJECTED = 256
 LEAST_WORDS = 4
 CONSTANT = 0.4
+ONE_CUSTOMERS = ("DATE", "CODE")  # what no single reply can show to hold for everybody
 _WORD = re.compile(r"[^\W\d_]+")
 _PLACEHOLDER = re.compile(r"<[A-Z_0-9]+>")
 _PROPER = re.compile(r"[\"“']([A-Z][^\"”'\n]{2,40})[\"”']|(?<=[a-z,;] )([A-Z][\w&-]+(?: [A-Z][\w&-]+)*)")
@@ -207,11 +208,13 @@ def _varying(own: Sequence[Reply]) -> frozenset[str]:
         stating.update({kind for kind, _ in told})
         for kind, value in told:
             values[kind][value] += 1
+    if len(own) == 1:
+        return frozenset(f"{kind} {value}" for kind in ONE_CUSTOMERS for value in values[kind])
     return frozenset(
         f"{kind} {value}"
         for kind, counts in values.items()
         for value, count in counts.items()
-        if len(own) > 1 and count < max(2, CONSTANT * stating[kind])
+        if count < max(2, CONSTANT * stating[kind])
     )
 
 

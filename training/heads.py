@@ -30,6 +30,7 @@ OUTSIDE = 0.1
 HIDDEN = 0.1
 LEAST_ANSWERS = 4
 NEW_SHARE = 0.05
+LEAST_SURE = 0.5  # however easy the log: nothing is sent that is more likely wrong than right
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget
     sure = stacked(top, weights)
     may = np.asarray(servable, bool)[seen.answers[:, 0]]
     counted = _weights(seen)[may]
-    return weights, threshold_for(sure[may], seen.right[may, 0], error_budget=error_budget, weight=counted)
+    threshold = threshold_for(sure[may], seen.right[may, 0], error_budget=error_budget, weight=counted)
+    return weights, max(LEAST_SURE, threshold)
 
 
 def _weights(seen: Judgement) -> Vector:

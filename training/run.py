@@ -35,7 +35,7 @@ from training.write import Parts, write
 
 INTENT_EXAMPLES = 20_000
 COMPARED = 1000
-VERSION = 1
+VERSION = 2
 
 Encode = Callable[[Sequence[str]], Matrix]
 

@@ -108,7 +108,7 @@ def drawn(count: int, share_right: float) -> Judgement:
 def test_more_errors_accepted_means_more_answers_sent() -> None:
     seen = drawn(2000, 1.0)
     limits = [calibrate_answers(seen, [True, True], error_budget=budget)[1] for budget in (0.05, 0.15, 0.5)]
-    assert limits[0] > limits[1] > limits[2]
+    assert limits[0] > limits[1] >= limits[2]
     weights, limit = calibrate_answers(seen, [True, True], error_budget=0.15)
     sent = sigmoid(seen.signals[:, 0] @ weights[:-1] + weights[-1]) >= limit
     assert sent.sum() > 50
