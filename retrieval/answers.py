@@ -47,7 +47,8 @@ def encode_requests(
 class Scored:
     """Candidates for m requests, best first: answer numbers (m, k), scores (m, k), signals (m, k, len(SIGNALS)).
 
-    `rows` (m, n) are the neighbours' row numbers and `similarities` (m, n) their inner products.
+    `rows` (m, n) are the neighbours' row numbers and `similarities` (m, n) their inner products. `taught` (m, k) is the
+    cosine to the closest request for which a person taught this answer, 0 where there is none.
     """
 
     answers: NDArray[np.int64]
@@ -55,6 +56,18 @@ class Scored:
     signals: Matrix
     rows: NDArray[np.int64]
     similarities: Matrix
+    taught: Matrix
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Requests that the bot had passed on and a person answered: messages alone (t, d), rows of length one, and their
+    answer numbers (t,). `same` (2,) gives the log odds that two messages ask the same: slope over cosine, intercept.
+    """
+
+    messages: Matrix
+    answer_of: NDArray[np.int64]
+    same: Vector
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,7 @@ class AnswerModel:
     calibration: Vector
     replies: Matrix
     mix: float = 0.5
+    taught: Taught | None = None
 
     def score(self, queries: Matrix, *, k: int = CANDIDATES, skip: NDArray[np.int64] | None = None) -> Scored:
         """`queries` is (m, 3d). `skip[i]` lists rows (padded with -1) that must not vote for request i."""
@@ -88,7 +102,18 @@ class AnswerModel:
         k = min(k, scores.shape[1])
         top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         best = np.take_along_axis(scores, top, 1)
-        return Scored(top, best, self._signals(top, scores, votes, head, similar, rows), rows, similar)
+        signals = self._signals(top, scores, votes, head, similar, rows)
+        return Scored(top, best, signals, rows, similar, self._taught(top, queries))
+
+    def _taught(self, top: NDArray[np.int64], queries: Matrix) -> Matrix:
+        """The context counts where candidates are ranked; whether this was asked before, the message alone tells."""
+        if self.taught is None:
+            return np.zeros(top.shape, np.float32)
+        messages = queries[:, : self.taught.messages.shape[1]]
+        messages = messages / np.maximum(np.linalg.norm(messages, axis=1, keepdims=True), 1e-9)
+        own = self.taught.answer_of == top[:, :, None]
+        close = (messages @ self.taught.messages.T)[:, None, :]
+        return np.asarray(np.where(own, close, 0.0).max(2), np.float32)
 
     def _votes(self, similar: Matrix, rows: NDArray[np.int64]) -> Matrix:
         votes = np.zeros((len(similar), len(self.support)), np.float32)
@@ -127,6 +152,14 @@ class AnswerModel:
     def p_correct(self, signals: Matrix) -> Matrix:
         """(..., len(SIGNALS)) -> (...), the calibrated probability that the answer is the right one."""
         return sigmoid(signals @ self.calibration[:-1] + self.calibration[-1])
+
+    def sure(self, scored: Scored) -> Matrix:
+        """(m, k), `p_correct`; for an answer that a person taught, at least the probability that this was asked."""
+        known = self.p_correct(scored.signals)
+        if self.taught is None:
+            return known
+        same = sigmoid(scored.taught * self.taught.same[0] + self.taught.same[1])
+        return np.where(scored.taught > 0, np.maximum(known, same), known)
 
 
 def softmax(logits: Matrix) -> Matrix:

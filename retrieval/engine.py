@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from retrieval.answers import AnswerModel, encode_requests
+from retrieval.answers import AnswerModel, Taught, encode_requests
 from retrieval.bundle import Manifest, Thresholds, verify
 from retrieval.encoder import Encoder
 from retrieval.entities import Recogniser
@@ -115,7 +115,7 @@ class Engine:
         if self.answers is None or not heard:
             return [[] for _ in heard]
         scored = self.answers.score(np.stack([self._vector(h) for h in heard]), k=k)
-        sure = self.answers.p_correct(scored.signals)
+        sure = self.answers.sure(scored)
         return [
             [
                 self._hit(number, score, p, scored.rows[m], scored.similarities[m])
@@ -243,7 +243,14 @@ def _answers(
         calibration=arrays["calibration"],
         replies=arrays["replies"].astype(np.float32),
         mix=mix,
+        taught=_taught(arrays),
     )
     _count(manifest, "questions", len(model.answer_of))
     _count(manifest, "answers", model.weight.shape[1])
     return model, table, [(row["conversation"], row["turn"], row["text"]) for row in asked]
+
+
+def _taught(arrays: dict[str, NDArray[Any]]) -> Taught | None:
+    if "taught" not in arrays:
+        return None
+    return Taught(arrays["taught"], arrays["taught_answer_of"].astype(np.int64), arrays["same"])

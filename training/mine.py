@@ -21,6 +21,7 @@ from training.config import TrainingConfig
 from training.delex import delexicalise
 from training.intents import grouped, name_groups
 from training.pairs import Pair
+from training.taught import apart
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine
@@ -86,6 +87,7 @@ def mine(
         weight=mining.request_weight,
     )  # fmt: skip
     keys = encode([reply.key for reply in found])
+    answer_of = apart(answer_of, pairs, requests, keys)
     made = answers(found, answer_of, keys, least=mining.least_conversations)
     made, answer_of = _without_replaced(made, answer_of, replaced(found, answer_of, conflicts))
     names, intent_of = _intents(pairs, requests, keys, acts, config, examples, encode)

@@ -30,12 +30,13 @@ from training.pairs import Pair, pairs
 from training.report import report
 from training.split import Split, by_time, rounds
 from training.stages import Report, Stages, fingerprint, silent
+from training.taught import taught
 from training.tune import TUNED_SHARE, Choice, choose_encoder, right_at_1
 from training.write import Parts, write
 
 INTENT_EXAMPLES = 20_000
 COMPARED = 1000
-VERSION = 2
+VERSION = 3
 
 Encode = Callable[[Sequence[str]], Matrix]
 
@@ -107,6 +108,7 @@ class _Run:
             fit_answers(queries, mined.answer_of, len(mined.answers), seed=self.config.seed),
             calibration=calibration,
             replies=centroids(encode(mined.keys), mined.answer_of),
+            taught=taught(self.pairs, mined.intent_of, mined.answer_of, queries),
         )
         self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
         self.progress("heads", 2, 2, f"right at first {seen.right[:, 0].mean():.1%} of the time")

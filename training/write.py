@@ -84,6 +84,11 @@ def _write_answers(parts: Parts, model: AnswerModel, directory: Path) -> None:
         "calibration": model.calibration,
         "replies": model.replies.astype(np.float16),
     }
+    if model.taught:
+        taught = model.taught
+        arrays |= {
+            "taught": taught.messages, "taught_answer_of": taught.answer_of.astype(np.int32), "same": taught.same
+        }  # fmt: skip
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, directory / "answers.safetensors")
     model.index.save(directory / "questions.faiss")
     _write_lines(directory / "answers.jsonl", parts.answers)
