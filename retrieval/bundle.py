@@ -116,10 +116,18 @@ def read_manifest(directory: Path) -> Manifest:
     if not path.is_file():
         raise BadBundle(f"{directory} has no manifest.json: it is no finished bundle; train again or roll back")
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8"), parse_float=_as_written)
     except (ValueError, RecursionError) as error:
-        raise BadBundle(f"{path} is not JSON ({error}); train again or roll back") from error
+        raise BadBundle(f"{path} is damaged ({error}); train again or roll back") from error
     return Manifest.from_json(data)
+
+
+def _as_written(text: str) -> float:
+    """Two texts can be one number (0.8, 0.80000000000000001): what Python would not write is no whole manifest."""
+    value = float(text)
+    if repr(value) != text:
+        raise ValueError(f"the number {text} is not as it was written, {value!r}")
+    return value
 
 
 def verify(directory: Path) -> Manifest:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,17 @@ def test_a_flipped_byte_anywhere_in_the_manifest_stops_the_load(bundle: Path) ->
         (bundle / "manifest.json").write_bytes(flipped)
         with pytest.raises(BadBundle):
             verify(bundle)
+
+
+def test_a_byte_changed_in_the_last_digits_of_a_number_stops_the_load_too(bundle: Path) -> None:
+    whole = (bundle / "manifest.json").read_text()
+    number = re.search(r'"answer": (0\.\d+)', whole)
+    assert number
+    same = f"{number[1]:0<18}1"
+    assert float(same) == float(number[1])
+    (bundle / "manifest.json").write_text(whole.replace(number[0], f'"answer": {same}'))
+    with pytest.raises(BadBundle, match=f"{same} is not as it was written"):
+        verify(bundle)
 
 
 def test_a_bundle_without_a_seal_is_of_an_earlier_version_and_not_called_damaged(bundle: Path) -> None:
