@@ -84,6 +84,10 @@ class Scores:
         return self.wrong / self.answered if self.answered else None
 
     @property
+    def p50_ms(self) -> float | None:
+        return float(np.median(self.ms)) if self.ms else None
+
+    @property
     def p99_ms(self) -> float | None:
         return float(np.percentile(self.ms, 99)) if self.ms else None
 
