@@ -118,7 +118,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         data = json.loads(path.read_text("utf-8"), parse_float=_as_written)
     except (ValueError, RecursionError) as error:
-        raise BadBundle(f"{path} is damaged ({error}); train again or roll back") from error
+        raise BadBundle(f"{path} is not JSON ({error}); train again or roll back") from error
     return Manifest.from_json(data)
 
 
@@ -126,7 +126,7 @@ def _as_written(text: str) -> float:
     """Two texts can be one number (0.8, 0.80000000000000001): what Python would not write is no whole manifest."""
     value = float(text)
     if repr(value) != text:
-        raise ValueError(f"the number {text} is not as it was written, {value!r}")
+        raise BadBundle(f"the manifest is damaged: {text} stands for {value!r}; roll back or train again")
     return value
 
 
