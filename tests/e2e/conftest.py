@@ -1,4 +1,4 @@
-"""A real desk in a process of its own, and a real browser that visits its demo page."""
+"""A trained desk in a process of its own, and a real browser that visits its demo page."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
+from bot.transcript import write
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from shop_log import SHOP, conversations
+
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parents[2]
 QUIET = (
@@ -34,12 +40,26 @@ OPERATOR = "an operator's token for the tests"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        if "shop_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
+def deskhand(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """`deskhand WORDS` for the shop with its data in `folder`; what it prints is added to `folder`/desk.log."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DESKHAND_")}
+    env |= {
+        "DESKHAND_DATA_DIR": str(folder),
+        "DESKHAND_CONFIG_DIR": str(SHOP),
+        "DESKHAND_OPERATOR_TOKEN": OPERATOR,
+        "OMP_NUM_THREADS": "1",
+    }
+    with (folder / "desk.log").open("ab") as log:
+        command = [sys.executable, "-m", "bot.cli", *words]
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+
+
 class Desk:
-    """The server of `desk.py` in a process of its own; its data outlives a restart."""
+    """`deskhand serve` in a process of its own; its data outlives a restart."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as free:
@@ -47,15 +67,12 @@ class Desk:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
-        self._log = (folder / "desk.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
     operator = {"authorization": f"Bearer {OPERATOR}"}
 
     def start(self) -> None:
-        env = {**os.environ, "DESKHAND_DATA_DIR": str(self._folder), "DESKHAND_OPERATOR_TOKEN": OPERATOR}
-        command = [sys.executable, str(Path(__file__).with_name("desk.py")), str(self.port)]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=self._log, stderr=self._log)
+        self._process = deskhand(self._folder, "serve", "--port", str(self.port))
         deadline = time.monotonic() + 60
         while not self._answers():
             with suppress(subprocess.TimeoutExpired):
@@ -73,10 +90,6 @@ class Desk:
         assert self._process is not None
         self._process.terminate()
         self._process.wait(20)
-
-    def close(self) -> None:
-        self.stop()
-        self._log.close()
 
     def as_person(self, conversation: str, action: str, **body: str) -> None:
         """join | messages | release | close, as the operators' API has it."""
@@ -144,11 +157,21 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    desk = Desk(tmp_path_factory.mktemp("desk"))
+def shop_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a bot in service that learned from the conversations of `shop_log.py`."""
+    folder = tmp_path_factory.mktemp("desk")
+    write(folder / "transcripts" / "shop.jsonl", conversations())
+    if deskhand(folder, "train", "--promote").wait(300):
+        raise RuntimeError((folder / "desk.log").read_text())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def desk(shop_data: Path) -> Iterator[Desk]:
+    desk = Desk(shop_data)
     desk.start()
     yield desk
-    desk.close()
+    desk.stop()
 
 
 @pytest.fixture(scope="module")  # not longer: while it lives, Playwright's event loop keeps other tests from having one
