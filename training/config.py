@@ -22,7 +22,7 @@ class EncoderConfig(Section):
     pairs: int = Field(default=1600, ge=64)
     batch: int = Field(default=32, ge=4, le=512)
     learning_rate: float = Field(default=3e-5, gt=0, lt=0.01)
-    least_gain: float = Field(default=0.005, ge=0, le=1)
+    least_gain: float = Field(default=0.02, ge=0, le=1)
 
 
 class MiningConfig(Section):
