@@ -26,6 +26,7 @@ from retrieval.types import AnswerHit, IntentScore, LoggedRequest, Matrix, Passa
 
 RANKING = 10
 PROVENANCE = 3
+FOLLOW_UP_WORDS = 6
 PROBE_TOLERANCE = 0.1
 
 
@@ -127,10 +128,14 @@ class Engine:
         ]
 
     def search(self, heard: Understanding, *, k: int = 5) -> list[Passage]:
-        """Passages of the articles for the message in its context, best first; empty without articles."""
+        """Passages of the articles, best first; empty without articles. A short message is searched in its context.
+
+        "And to Norway?" means nothing alone; a longer message does, and encoding it again would double a turn's cost.
+        """
         if self.knowledge is None:
             return []
-        return self.knowledge.search(ask(self.encode, heard.text, heard.context[::-1]), k=k)
+        context = heard.context[::-1] if len(heard.text.split()) <= FOLLOW_UP_WORDS else ()
+        return self.knowledge.search(ask(self.encode, heard.text, context), k=k)
 
     def _vector(self, heard: Understanding) -> Matrix:
         if heard.vector is None or heard.bundle != self.id:  # understood by an earlier bundle: encode again
