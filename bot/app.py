@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -38,7 +37,6 @@ from bot.stores.redis import RedisStore
 from bot.stores.sql import Records
 from bot.stores.store import ConversationStore
 from retrieval.bundle import Bundles
-from retrieval.engine import Engine
 from retrieval.errors import DeskhandError
 
 log = structlog.get_logger()
@@ -63,14 +61,14 @@ class Parts:
     manager: Manager
 
     @classmethod
-    def build(cls, settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> Parts:
+    def build(cls, settings: Settings) -> Parts:
         """Nothing is started and nobody is asked yet. Raises BadInput for a mistake in the configuration."""
         config, domain, metrics = load_config(settings.config_dir), load_domain(settings.config_dir), Metrics()
         embedded = None if settings.redis_url else EmbeddedRedis(settings.redis_dir)
         url = settings.redis_url or (embedded.url if embedded else "")
         store = RedisStore(url)
         shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
-        engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics, load=load)
+        engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics)
         server = ActionServer(settings.actions_url) if settings.actions_url else None
         manager = Manager(
             store=store,
@@ -113,9 +111,9 @@ class Parts:
             yield
 
 
-def create_app(settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """An app that can be started once. Raises BadInput for a mistake in the configuration."""
-    parts = Parts.build(settings, load=load)
+    parts = Parts.build(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

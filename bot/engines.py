@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import structlog
 
@@ -28,14 +26,12 @@ class Engines:
         shelf: KnowledgeShelf,
         *,
         metrics: Metrics,
-        load: Callable[[Path], Engine] = Engine.load,
         every_s: float = 1.0,
     ) -> None:
         self.problem: str | None = None
         self.knowledge_problem: str | None = None
         self._bundles = bundles
         self._shelf = shelf
-        self._load = load
         self._metrics = metrics
         self._every_s = every_s
         self._engine: Engine | None = None
@@ -78,7 +74,7 @@ class Engines:
 
     def _take(self, id_: str) -> None:
         try:
-            engine = self._load(self._bundles.path(id_))
+            engine = Engine.load(self._bundles.path(id_))
         except (DeskhandError, OSError, ValueError, KeyError) as error:
             self._refused = id_
             self.problem = f"bundle {id_} was refused: {str(error).removeprefix(f'bundle {id_}: ')}"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 from rich.console import Console
@@ -16,16 +15,15 @@ from bot.app import create_app
 from bot.auth import token_command
 from bot.logs import configure
 from bot.settings import Settings
-from retrieval.engine import Engine
 from retrieval.errors import Unavailable
 
 BACKLOG = 2048
 
 
-def run(settings: Settings, *, load: Callable[[Path], Engine] = Engine.load) -> None:
+def run(settings: Settings) -> None:
     """Raises BadInput for a mistake in the configuration, Unavailable when a part cannot be started."""
     configure(settings.log_level, settings.log_format)
-    app = create_app(settings, load=load)
+    app = create_app(settings)
     config = uvicorn.Config(
         app,
         log_config=None,

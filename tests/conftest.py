@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,19 +38,26 @@ SMALL_TALK = ("hello", "hi there", "thanks a lot", "bye", "one moment please", "
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of 32 dimensions whose vocabulary is the words above; its weights are random, its mechanics real.
+def tiny_encoder_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Iterable[str]], Path]:
+    """Makes a BERT of 32 dimensions whose vocabulary is the words of some texts; its weights are random, its mechanics
+    real. It knows the words of small talk, too, so that it can tell a greeting from an answer."""
+    return lambda texts: _tiny_encoder(texts, tmp_path_factory.mktemp("tiny-encoder"))
 
-    It knows the words of small talk, too, so that it can tell a greeting from an answer.
-    """
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_encoder_for: Callable[[Iterable[str]], Path]) -> Path:
+    """One that knows the words above."""
+    return tiny_encoder_for([text for sides in TALK.values() for side in sides for text in side] + list(SMALL_TALK))
+
+
+def _tiny_encoder(texts: Iterable[str], directory: Path) -> Path:
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     from training.acts import SEEDS
 
-    texts = [text for sides in TALK.values() for side in sides for text in side] + list(SMALL_TALK)
-    texts += [text for seeds in SEEDS.values() for text in seeds]
+    texts = [*texts, *(text for seeds in SEEDS.values() for text in seeds)]
     words = sorted({word for text in texts for word in re.findall(r"[a-z]+", text.lower())})
     letters = [chr(c) for c in range(33, 127)] + [f"##{chr(c)}" for c in range(33, 127)]
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *words]
@@ -70,7 +77,6 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.embeddings.word_embeddings.weight[:5] *= 1e-9  # marks that stand in every text must not make them alike
         model.embeddings.position_embeddings.weight.zero_()
         model.embeddings.token_type_embeddings.weight.zero_()
-    directory = tmp_path_factory.mktemp("tiny-encoder")
     from transformers.utils import logging
 
     logging.disable_progress_bar()

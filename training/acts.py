@@ -57,7 +57,7 @@ SEEDS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 PHATIC = frozenset(SEEDS) - {"content"}
-_SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?…])(?<!\n\d\.)(?<!\A\d\.)\s+|\n+")  # the number of a step belongs to it
 _WORD = re.compile(r"[^\W\d_]+|<\w+>")
 _SIGNATURE = re.compile(
     r"(?:\s+[-–—^*~/]\s?(?!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:[a-z]*day)?\b)[A-Z][A-Za-z]{0,14}|\s*\n[-–—]?\s?<NAME(?:_\d+)?>)\s*$"
@@ -77,6 +77,17 @@ def sentences(text: str) -> list[str]:
     bare = _SIGNATURE.sub("", text)
     bare = _SALUTATION.sub("", bare) or bare
     return [part.strip() for part in _SENTENCE.split(bare) if part.strip()]
+
+
+def joined(kept: Sequence[str], text: str) -> str:
+    """Sentences of `text`, in its order, put together again: lines and paragraphs stay apart as they were in `text`."""
+    out, end = "", 0
+    for sentence in kept:
+        start = text.index(sentence, end)
+        breaks = text[end:start].count("\n")
+        out += ("\n" * min(2, breaks) or " ") + sentence
+        end = start + len(sentence)
+    return out.strip()
 
 
 class Acts:

@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.random_projection import GaussianRandomProjection
 
 from retrieval.types import Matrix
-from training.acts import Acts, sentences
+from training.acts import Acts, joined, sentences
 from training.cluster import Labels, centroids, renumber, tight_groups, unit
 from training.delex import delexicalise, facts, slots
 from training.pairs import Pair
@@ -72,7 +72,10 @@ def replies(pairs: Sequence[Pair], acts: Acts) -> list[Reply]:
 
 def _reply(pair: Pair, turns: Sequence[list[str]], act: dict[str, str]) -> Reply:
     """The turn of the block that says most, without its greetings, hold lines and sign-offs."""
-    content = [" ".join(s for s in turn if act[s] == "content") for turn in turns]
+    content = [
+        joined([sentence for sentence in turn if act[sentence] == "content"], said)
+        for turn, said in zip(turns, pair.replies, strict=True)
+    ]
     index = max(range(len(turns)), key=lambda i: (len(content[i].split()), -i))
     text = content[index]
     if len(_WORD.findall(text)) < LEAST_WORDS and not slots(text):

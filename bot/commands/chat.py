@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from bot.manager import Manager
     from retrieval.engine import Engine
     from retrieval.types import Understanding
-
-    Load = Callable[[Path], Engine]
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -45,12 +43,12 @@ def chat(
     asyncio.run(talk(settings, explain=explain, messages=message))
 
 
-async def talk(settings: Settings, *, explain: bool, messages: list[str] | None, load: Load | None = None) -> None:
+async def talk(settings: Settings, *, explain: bool, messages: list[str] | None) -> None:
     """One conversation: `messages`, or what is typed until Ctrl-D. Raises Unavailable without a bundle."""
     from bot.logs import configure
 
     configure("error", settings.log_format)
-    manager = _manager(settings, load)
+    manager = _manager(settings)
     await manager.engines.refresh()
     engine = manager.engines.engine
     console.print(f"Bundle {engine.id}. Say something; Ctrl-D ends it.", style="dim")
@@ -143,7 +141,7 @@ def _explain(engine: Engine, heard: Understanding) -> None:
     for hit in engine.answer(heard):
         asked = "\n".join(f"{r.conversation}#{r.turn} {r.similarity:.2f} {r.text[:60]}" for r in hit.requests[:3])
         servable = "" if hit.servable else " (only a person can give it)"
-        table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {hit.text[:120]}", asked)
+        table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {' '.join(hit.text.split())[:120]}", asked)
     print_table(table)
     for passage in engine.search(heard, k=3):
         place = " / ".join(part for part in (passage.title, passage.heading) if part)
@@ -151,7 +149,7 @@ def _explain(engine: Engine, heard: Understanding) -> None:
         console.print(line, markup=False, style="dim")
 
 
-def _manager(settings: Settings, load: Load | None) -> Manager:
+def _manager(settings: Settings) -> Manager:
     from bot.action_server import ActionServer
     from bot.config import load_config
     from bot.domain import load_domain
@@ -161,13 +159,12 @@ def _manager(settings: Settings, load: Load | None) -> Manager:
     from bot.shelf import KnowledgeShelf
     from bot.stores.memory import MemoryStore
     from retrieval.bundle import Bundles
-    from retrieval.engine import Engine
 
     metrics = Metrics()
     shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
     return Manager(
         store=MemoryStore(),
-        engines=Engines(Bundles(settings.bundles), shelf, metrics=metrics, load=load or Engine.load),
+        engines=Engines(Bundles(settings.bundles), shelf, metrics=metrics),
         domain=load_domain(settings.config_dir),
         config=load_config(settings.config_dir),
         metrics=metrics,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.acts import PHATIC, SEEDS, Acts, sentences
+from training.acts import PHATIC, SEEDS, Acts, joined, sentences
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_a_long_text_is_never_small_talk(acts: Acts) -> None:
 def test_each_text_gets_its_own_act_however_often_it_stands_there(acts: Acts) -> None:
     assert acts.of(["goodbye", "where is my order?", "goodbye"]) == ["close", "content", "close"]
     assert acts.of([]) == []
+
+
+def test_sentences_that_stay_keep_their_lines_and_paragraphs() -> None:
+    text = "Hi Anna,\nTo return it. Do this:\n1. Print the label.\n2. Drop it off.\n\nBye!\n\nShoes must be unworn."
+    kept = [part for part in sentences(text) if part not in ("Bye!", "To return it.")]
+    assert joined(kept, text) == "Do this:\n1. Print the label.\n2. Drop it off.\n\nShoes must be unworn."

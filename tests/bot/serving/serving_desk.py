@@ -1,4 +1,4 @@
-"""The real app with the small engine of `serving_words`, and a client that talks to it as over the network."""
+"""The real app on a bundle that was really trained, and a client that talks to it as over the network."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 import httpx
 from fastapi import FastAPI
-from serving_words import WordEngine
 
 from bot.app import Parts, create_app
 from bot.settings import Settings
 
 TOKEN = "operators-token"
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
-RETURNS = ("how long do i have to return something", "You have 30 days.\n\nShoes must be unworn.")
 
 DOMAIN = """
 version: "3.1"
@@ -61,7 +59,7 @@ Running = Callable[..., AbstractAsyncContextManager[Server]]
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Server]:
-    app = create_app(settings, load=WordEngine.load)  # type: ignore[arg-type]
+    app = create_app(settings)
     parts: Parts = app.state.parts
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

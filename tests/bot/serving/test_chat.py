@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
-from serving_desk import RETURNS
-from serving_words import WordEngine
+from trained_desk import RETURNS, Trained
 
 from bot.commands.chat import talk
 from bot.settings import Settings
 from bot.stores.redis import connect
+from retrieval.bundle import Bundles
 from retrieval.errors import Unavailable
 
 
 def said(settings: Settings, capsys: pytest.CaptureFixture[str], *messages: str, explain: bool = False) -> str:
-    asyncio.run(talk(settings, explain=explain, messages=list(messages), load=WordEngine.load))  # type: ignore[arg-type]
+    asyncio.run(talk(settings, explain=explain, messages=list(messages)))
     return capsys.readouterr().out
 
 
@@ -25,14 +26,14 @@ def test_the_terminal_shows_both_sides(settings: Settings, capsys: pytest.Captur
 
 
 def test_explain_shows_intents_thresholds_probabilities_and_where_an_answer_comes_from(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: Settings, capsys: pytest.CaptureFixture[str], trained: Trained
 ) -> None:
     shown = said(settings, capsys, RETURNS[0], explain=True)
     assert "intents: " in shown
-    assert "answers (from 0.80)" in shown
-    assert "1.00" in shown
-    assert "t1#0" in shown
-    assert "in scope: 1.00 (from 0.50)" in shown
+    at = Bundles(settings.bundles).manifest(trained.thirty).thresholds
+    assert f"answers (from {at.answer:.2f})" in shown
+    assert re.search(rf"0\.9\d .*You have 30 days.*t\d+#0 \d\.\d\d {RETURNS[0]}", shown)
+    assert re.search(rf"in scope: 0\.\d\d \(from {at.in_scope:.2f}\)", shown)
 
 
 def test_nothing_is_wrapped_at_80_columns_when_another_program_reads(
@@ -40,8 +41,8 @@ def test_nothing_is_wrapped_at_80_columns_when_another_program_reads(
 ) -> None:
     question = "do you sell gift cards " * 6
     assert f"you  {question}" in said(settings, capsys, question).splitlines()
-    row = next(line for line in said(settings, capsys, RETURNS[0], explain=True).splitlines() if "t1#0" in line)
-    assert "You have 30 days." in row
+    lines = said(settings, capsys, RETURNS[0], explain=True).splitlines()
+    row = next(line for line in lines if "You have 30 days. Shoes" in line)
     assert RETURNS[0] in row
 
 

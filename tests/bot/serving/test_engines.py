@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 import pytest
-from serving_desk import RETURNS, Running
-from serving_words import WordEngine, write_bundle
+from serving_desk import Running
+from trained_desk import RETURNS, SIXTY, Trained, that_fails_its_probe
 
 from bot.engines import Engines
 from bot.metrics import Metrics
@@ -24,22 +25,24 @@ QUESTION = RETURNS[0]
 def engines_of(settings: Settings, metrics: Metrics | None = None) -> Engines:
     shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
     metrics = metrics or Metrics()
-    return Engines(Bundles(settings.bundles), shelf, metrics=metrics, load=WordEngine.load, every_s=0.01)  # type: ignore[arg-type]
+    return Engines(Bundles(settings.bundles), shelf, metrics=metrics, every_s=0.01)
 
 
-async def test_a_promoted_bundle_answers_without_a_restart_and_no_message_is_dropped(serve: Running) -> None:
+async def test_a_promoted_bundle_answers_without_a_restart_and_no_message_is_dropped(
+    serve: Running, trained: Trained
+) -> None:
     async with serve() as server:
         bundles = Bundles(server.parts.settings.bundles)
-        bundles.promote(write_bundle(bundles, (QUESTION, "You have 60 days.")))
-        answers = []
-        while "You have 60 days." not in answers:
-            answers = await server.texts(QUESTION)
-            assert answers in (["You have 30 days.", "Shoes must be unworn."], ["You have 60 days."])
+        bundles.promote(trained.sixty)
+        answers, customers = [], count()
+        while SIXTY not in answers:
+            answers = await server.texts(QUESTION, sender=f"u{next(customers)}")
+            assert answers in (["You have 30 days.", "Shoes must be unworn."], [SIXTY])
         assert await server.metric('deskhand_bundle_swaps_total{outcome="taken"}') == 2
         assert (await server.client.get("/version")).json()["bundle"] == bundles.current()
         bundles.rollback()
         await server.parts.engines.refresh()
-        assert await server.texts(QUESTION) == ["You have 30 days.", "Shoes must be unworn."]
+        assert await server.texts(QUESTION, sender="the last") == ["You have 30 days.", "Shoes must be unworn."]
 
 
 async def test_a_broken_bundle_is_refused_once_and_the_old_one_stays(settings: Settings) -> None:
@@ -48,7 +51,7 @@ async def test_a_broken_bundle_is_refused_once_and_the_old_one_stays(settings: S
     bundles = Bundles(settings.bundles)
     await engines.refresh()
     good = engines.id
-    broken = write_bundle(bundles, fails=True)
+    broken = that_fails_its_probe(bundles)
     bundles.promote(broken)
     for _ in range(3):
         await engines.refresh()
@@ -63,7 +66,7 @@ async def test_a_broken_bundle_is_refused_once_and_the_old_one_stays(settings: S
 
 async def test_a_flipped_byte_keeps_a_bundle_out(settings: Settings) -> None:
     engines = engines_of(settings)
-    path = Bundles(settings.bundles).path(str(Bundles(settings.bundles).current())) / "words.json"
+    path = Bundles(settings.bundles).path(str(Bundles(settings.bundles).current())) / "answers.jsonl"
     path.write_bytes(path.read_bytes().replace(b"30 days", b"31 days"))
     await engines.refresh()
     with pytest.raises(Unavailable, match="sha256 differs"):
@@ -78,11 +81,11 @@ async def test_a_current_that_names_no_bundle_is_said(settings: Settings) -> Non
         _ = engines.engine
 
 
-async def test_a_turn_keeps_the_engine_that_it_began_with(serve: Running) -> None:
+async def test_a_turn_keeps_the_engine_that_it_began_with(serve: Running, trained: Trained) -> None:
     async with serve() as server:
         engine = server.parts.engines.engine
         bundles = Bundles(server.parts.settings.bundles)
-        new = write_bundle(bundles, (QUESTION, "You have 60 days."))
+        new = trained.sixty
         understand = engine.understand
 
         def swap_in_the_middle(text: str, **more: object) -> object:

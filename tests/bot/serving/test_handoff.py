@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from serving_desk import OPERATOR, RETURNS, Running, Server
+from serving_desk import OPERATOR, Running, Server
+from trained_desk import RETURNS
 
 from bot.events import PersonJoined, PersonSaid
 

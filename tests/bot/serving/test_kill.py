@@ -21,6 +21,11 @@ from bot.stores.redis import connect
 HERE = Path(__file__).parent
 
 
+def serve_command(settings: Settings, port: str) -> list[str]:
+    places = ["--data", str(settings.data_dir), "--config", str(settings.config_dir)]
+    return [sys.executable, "-m", "bot.cli", "serve", "--port", port, *places]
+
+
 class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -28,10 +33,10 @@ class Desk:
         self.url = ""
 
     def start(self) -> None:
-        command = [sys.executable, HERE / "run_server.py", self.settings.data_dir, self.settings.config_dir, "0"]
+        command = serve_command(self.settings, "0")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DESKHAND_")}
         self.process = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE.parents[2]
+            command, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE.parents[2]
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -97,9 +102,9 @@ def test_a_stopped_server_leaves_cleanly_and_takes_its_redis_along(desk: Desk) -
 
 def test_a_taken_port_is_said_with_its_cure(desk: Desk) -> None:
     port = desk.url.rsplit(":", 1)[1]
-    command = [sys.executable, HERE / "run_server.py", desk.settings.data_dir, desk.settings.config_dir, port]
+    command = serve_command(desk.settings, port)
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, cwd=HERE.parents[2], timeout=60
+        command, capture_output=True, text=True, check=False, cwd=HERE.parents[2], timeout=60
     )
     assert done.returncode != 0
     assert "give another with --port" in done.stderr

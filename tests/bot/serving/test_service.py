@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from serving_desk import OPERATOR, Running
-from serving_words import write_bundle
+from trained_desk import that_fails_its_probe
 
 from bot.auth import kept_secret, operator_token
 from bot.events import UserSaid
@@ -44,7 +44,7 @@ async def test_health_names_the_part_that_is_down(serve: Running, tmp_path: Path
 async def test_a_refused_bundle_is_a_note_while_the_old_one_serves(serve: Running) -> None:
     async with serve() as server:
         bundles = Bundles(server.parts.settings.bundles)
-        bundles.promote(write_bundle(bundles, fails=True))
+        bundles.promote(that_fails_its_probe(bundles))
         await server.parts.engines.refresh()
         ready = await server.client.get("/health/ready")
         assert ready.status_code == 200
