@@ -45,10 +45,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Domain:
-    """`raw` is the merged domain as JSON, the way an action server wants it; `actions` are the custom ones."""
+    """`raw` is the merged domain as JSON, the way an action server wants it; `actions` are the custom ones. The values
+    of `entities` say whether rules and stories see them; `roles` and `groups` are those an entity may have."""
 
     intents: Mapping[str, Intent] = field(default_factory=dict)
     entities: Mapping[str, bool] = field(default_factory=dict)
+    entity_places: Mapping[str, Place] = field(default_factory=dict)
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     slots: Mapping[str, Slot] = field(default_factory=dict)
     responses: Mapping[str, tuple[Variation, ...]] = field(default_factory=dict)
     actions: Mapping[str, Place] = field(default_factory=dict)

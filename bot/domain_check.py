@@ -10,13 +10,13 @@ from typing import Any
 from bot.conversation import LISTEN
 from bot.domain import Domain
 from bot.domain_files import read_domain
+from bot.domain_usage import DEFAULT_INTENTS, check_conflicts, check_examples, check_unused, state
 from bot.forms import ask_names
 from bot.problems import Problems, nearest
 from bot.rules import Rule
 from bot.rules import predict as predict_rule
 from bot.script import Expected, Point
 from bot.script_file import SET, Line, Script
-from bot.slots import REQUESTED
 from bot.yaml_file import Place
 
 DEFAULT_ACTIONS = frozenset(
@@ -27,9 +27,6 @@ DEFAULT_ACTIONS = frozenset(
         "action_unlikely_intent", "action_handoff", "action_send_text", "...",
     }
 )  # fmt: skip
-DEFAULT_INTENTS = frozenset(
-    {"restart", "back", "session_start", "nlu_fallback", "out_of_scope", "talk_to_person", "handoff"}
-)
 LOOPS = frozenset({"action_two_stage_fallback"})
 
 
@@ -43,7 +40,9 @@ def examine(path: Path) -> tuple[Domain, Problems]:
     _responses(domain, problems)
     _rules(domain, problems)
     _stories(domain, problems)
-    _unused(domain, problems)
+    check_conflicts(domain, problems)
+    check_examples(domain, problems)
+    check_unused(domain, problems)
     unique = Problems(sorted(set(problems)))
     return domain, unique
 
@@ -145,7 +144,7 @@ def _rules(domain: Domain, problems: Problems) -> None:
     for rule in domain.rules:
         for length in range(1, len(rule.points) + 1):
             following = _following(rule.points, length, waits=rule.waits)
-            key = (rule.opening, _key(rule.start), tuple(_key(point) for point in rule.points[:length]))
+            key = (rule.opening, state(rule.start), tuple(state(point) for point in rule.points[:length]))
             earlier, other = seen.setdefault(key, (following, rule))
             # A rule that does not wait leaves the next step to others, so it contradicts none.
             if earlier != following and None not in (earlier, following):
@@ -161,11 +160,6 @@ def _following(points: tuple[Expected, ...], length: int, *, waits: bool = True)
     if length == len(points):
         return LISTEN if waits else None
     return LISTEN if points[length].said else points[length].name
-
-
-def _key(point: Expected) -> Any:
-    slots = tuple(sorted((name, str(feature)) for name, feature in point.slots.items()))
-    return (point.said, point.name, point.text, point.entities, point.any_loop, point.loop, slots)
 
 
 def _stories(domain: Domain, problems: Problems) -> None:
@@ -189,40 +183,3 @@ def _as_point(expected: Expected) -> Point:
     slots = {name: (True if feature == SET else feature) for name, feature in expected.slots.items()}
     slots = {name: feature for name, feature in slots.items() if feature is not None}
     return Point(expected.said, expected.name, expected.entities or frozenset(), expected.loop, slots, expected.text)
-
-
-def _unused(domain: Domain, problems: Problems) -> None:
-    scripts = [rule.script for rule in domain.rules] + [story.script for story in domain.stories]
-    lines = [line for script in scripts for line in script]
-    intents = {str(line.name).partition("/")[0] for line in lines if line.kind == "user"}
-    intents |= {intent for slot in domain.slots.values() for mapping in slot.mappings for intent in mapping.intents}
-    first = {example.intent.partition("/")[0]: example.place for example in reversed(domain.nlu.examples)}
-    for name, intent in domain.intents.items():
-        if name not in intents and name not in first:
-            problems.warn(
-                intent.place, f"intent {name!r} has no examples and no rule or story uses it; remove it or use it"
-            )
-    for name, place in first.items():
-        if name not in domain.intents and name not in DEFAULT_INTENTS:
-            problems.warn(
-                place, f"examples for intent {name!r}, which is not in the domain{nearest(name, domain.intents)}"
-            )
-    asked = {name for form in domain.forms.values() for slot in form.required for name in ask_names(form.name, slot)}
-    said = {str(line.name) for line in lines if line.kind == "action"} | asked
-    for name, variations in domain.responses.items():
-        base = name.partition("/")[0]
-        if base not in said and not domain.actions and base not in KNOWN_RESPONSES and variations:
-            problems.warn(variations[0].place, f"response {name!r} is used by no rule, story or form")
-
-
-KNOWN_RESPONSES = frozenset(
-    {
-        "utter_default",
-        "utter_ask_rephrase",
-        "utter_restart",
-        "utter_session_start",
-        "utter_handoff",
-        "utter_clarify",
-        REQUESTED,
-    }
-)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 from bot.domain import Domain, Intent, Session
 from bot.forms import Form, read_form
 from bot.nlu_file import Nlu, read_nlu
-from bot.problems import Problems
+from bot.problems import Problems, nearest
 from bot.responses import Variation, read_response
 from bot.rules import Rule, read_rule
 from bot.slots import REQUESTED, Mapping, Slot, names, read_slot
 from bot.stories import read_stories
-from bot.yaml_file import Block, Place, plain, read_yaml
-from retrieval.errors import NotFound
+from bot.yaml_file import Block, Items, Place, plain, read_yaml
+from retrieval.errors import BadInput, NotFound
 
 KEYS = (
     "version", "intents", "entities", "slots", "responses", "actions", "forms", "session_config", "config",
@@ -27,11 +28,17 @@ NAMES = ("domain", "nlu", "rules", "stories", "responses", "data")
 
 
 def project_files(path: Path) -> list[Path]:
-    """The dialogue files of a folder, in a fixed order; test stories (`test_*`) are not among them."""
+    """The dialogue files of a folder, in a fixed order, those of the projects that its `config.yml` imports first;
+    test stories (`test_*`) are not among them."""
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise NotFound(f"{path}: no such file or folder; name the folder with domain.yml")
+    found = [file for project in [*_imported(path, {path.resolve()}), path] for file in _own_files(project)]
+    return list(dict.fromkeys(found))
+
+
+def _own_files(path: Path) -> list[Path]:
     found: list[Path] = []
     for name in NAMES:
         found += [path / f"{name}{end}" for end in (".yml", ".yaml") if (path / f"{name}{end}").is_file()]
@@ -39,10 +46,30 @@ def project_files(path: Path) -> list[Path]:
     return [file for file in found if not file.name.startswith("test_")]
 
 
+def _imported(path: Path, seen: set[Path]) -> list[Path]:
+    """The projects under `imports:` of a Rasa `config.yml`, and theirs (Rasa's MultiProjectImporter)."""
+    config = path / "config.yml"
+    if not config.is_file():
+        return []
+    block, found = read_yaml(config), []
+    imports = block.get("imports")
+    for place, name in imports.placed() if isinstance(imports, Items) else ():
+        project = path / str(name)
+        if not project.is_dir():
+            raise BadInput(f"{place}: {project} is no folder; mend or remove this line of `imports:`")
+        if project.resolve() not in seen:
+            seen.add(project.resolve())
+            found += [*_imported(project, seen), project]
+    return found
+
+
 @dataclass
 class _Parts:
     intents: dict[str, Intent] = field(default_factory=dict)
     entities: dict[str, bool] = field(default_factory=dict)
+    entity_places: dict[str, Place] = field(default_factory=dict)
+    roles: dict[str, frozenset[str]] = field(default_factory=dict)
+    groups: dict[str, frozenset[str]] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
     responses: dict[str, tuple[Variation, ...]] = field(default_factory=dict)
     actions: dict[str, Place] = field(default_factory=dict)
@@ -58,13 +85,20 @@ def read_domain(path: Path) -> tuple[Domain, Problems]:
     """The merged files and what is wrong with each of them; names across files are `domain_check`'s."""
     problems, parts = Problems(), _Parts()
     for file in project_files(path):
-        _read_file(read_yaml(file), parts, problems)
+        block = read_yaml(file, any_shape=file.parent not in (path, path.parent))
+        if isinstance(block, Items):  # as Rasa: a file of another kind between the dialogue files
+            problems.warn(Place(str(file), 1), "this file is a list, nothing is read from it; move it elsewhere")
+        else:
+            _read_file(block, parts, problems)
     parts.slots.setdefault(REQUESTED, Slot(REQUESTED, "text", influences=False, mappings=(Mapping("custom"),)))
     rules: list[Rule] = [rule for block in parts.rules for rule in read_rule(block, parts.slots, problems)]
     stories = read_stories(parts.stories, parts.slots, problems)
     domain = Domain(
         intents=parts.intents,
         entities=parts.entities,
+        entity_places=parts.entity_places,
+        roles=parts.roles,
+        groups=parts.groups,
         slots=parts.slots,
         responses=parts.responses,
         actions=parts.actions,
@@ -79,11 +113,11 @@ def read_domain(path: Path) -> tuple[Domain, Problems]:
 
 
 def _read_file(block: Block, parts: _Parts, problems: Problems) -> None:
-    problems.keys(block.place, block, KEYS, "a dialogue file")
+    _top_level(block, problems)
     _intents(block, parts, problems)
     _entities(block, parts, problems)
-    for place, item in problems.items(block.at("actions"), block.get("actions"), "`actions`").placed():
-        name = next(iter(item)) if isinstance(item, Block) else str(item)
+    _twice(block, "actions", problems)
+    for place, name, _ in _items(block, "actions", problems):
         parts.actions.setdefault(name, place)
     _named(block, "slots", parts.slots, read_slot, problems)
     _named(block, "responses", parts.responses, read_response, problems)
@@ -104,6 +138,17 @@ def _read_file(block: Block, parts: _Parts, problems: Problems) -> None:
             bool(session.get("carry_over_slots_to_new_session", True)),
         )
     _merge_raw(block, parts.raw)
+
+
+def _top_level(block: Block, problems: Problems) -> None:
+    """A key that nobody reads is an error when it looks like a slip; others may be notes or YAML anchors."""
+    for key in block:
+        if key in KEYS:
+            continue
+        if difflib.get_close_matches(key, KEYS, n=1):
+            problems.error(block.at(key), f"unknown key {key!r} in a dialogue file{nearest(key, KEYS)}")
+        else:
+            problems.warn(block.at(key), f"nothing reads {key!r} in a dialogue file; remove it")
 
 
 def _named(
@@ -136,6 +181,7 @@ def _items(block: Block, key: str, problems: Problems) -> Iterator[tuple[Place, 
 
 
 def _intents(block: Block, parts: _Parts, problems: Problems) -> None:
+    _twice(block, "intents", problems)
     for place, name, options in _items(block, "intents", problems):
         if name in parts.intents and options is None:
             continue
@@ -154,9 +200,23 @@ def _intents(block: Block, parts: _Parts, problems: Problems) -> None:
 
 
 def _entities(block: Block, parts: _Parts, problems: Problems) -> None:
-    for _, name, options in _items(block, "entities", problems):
-        counts = options.get("influence_conversation", True) if isinstance(options, Block) else True
-        parts.entities.setdefault(name, bool(counts))
+    _twice(block, "entities", problems)
+    for place, name, options in _items(block, "entities", problems):
+        given = options if isinstance(options, Block) else Block()
+        problems.keys(place, given, ("roles", "groups", "influence_conversation"), f"entity {name!r}")
+        parts.entities.setdefault(name, bool(given.get("influence_conversation", True)))
+        parts.entity_places.setdefault(name, place)
+        for key, into in (("roles", parts.roles), ("groups", parts.groups)):
+            into[name] = into.get(name, frozenset()) | set(names(given.get(key)))
+
+
+def _twice(block: Block, key: str, problems: Problems) -> None:
+    """Within one file: files may repeat each other's names."""
+    seen: dict[str, Place] = {}
+    for place, name, _ in _items(block, key, Problems()):
+        if name in seen:
+            problems.warn(place, f"{name!r} is listed twice under `{key}` (first in line {seen[name].line}); keep one")
+        seen.setdefault(name, place)
 
 
 def _merge_raw(block: Block, raw: dict[str, Any]) -> None:

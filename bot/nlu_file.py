@@ -25,10 +25,13 @@ class Example:
 
 @dataclass
 class Nlu:
+    """`places` are those of the first lookup or regex of a name."""
+
     examples: list[Example] = field(default_factory=list)
     synonyms: dict[str, str] = field(default_factory=dict)
     lookups: dict[str, list[str]] = field(default_factory=dict)
     regexes: dict[str, list[str]] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
 
 
 def read_nlu(block: Any, place: Place, nlu: Nlu, problems: Problems) -> None:
@@ -46,9 +49,26 @@ def read_nlu(block: Any, place: Place, nlu: Nlu, problems: Problems) -> None:
     if kind == "intent":
         nlu.examples += [annotated(text, name, at) for at, text in examples]
     elif kind == "synonym":
-        nlu.synonyms.update({text.casefold(): name for _, text in examples})
+        _synonyms(name, examples, nlu, problems)
     else:
+        for at, text in examples if kind == "regex" else ():
+            _valid(name, text, at, problems)
         (nlu.lookups if kind == "lookup" else nlu.regexes).setdefault(name, []).extend(text for _, text in examples)
+        nlu.places.setdefault(name, place)
+
+
+def _synonyms(name: str, examples: list[tuple[Place, str]], nlu: Nlu, problems: Problems) -> None:
+    for at, text in examples:
+        before = nlu.synonyms.setdefault(text.casefold(), name)
+        if before != name:
+            problems.warn(at, f"{text!r} is a synonym of {before!r} already, and of {name!r} here; keep one")
+
+
+def _valid(name: str, pattern: str, place: Place, problems: Problems) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        problems.error(place, f"regex {name!r}: {pattern!r} is no regular expression: {error}")
 
 
 def _examples(block: Block, problems: Problems) -> list[tuple[Place, str]]:
@@ -59,7 +79,7 @@ def _examples(block: Block, problems: Problems) -> list[tuple[Place, str]]:
         found = [(Place(place.file, line), text.strip()) for line, text in lines if text.strip()]
         for at, text in found:
             if not text.startswith("-"):
-                problems.error(at, f"an example begins with `- `, found {text[:40]!r}")
+                problems.warn(at, f"an example begins with `- `, found {text[:40]!r}; it is left out, as Rasa does")
         return [(at, text[1:].strip()) for at, text in found if text.startswith("-") and text[1:].strip()]
     items = problems.items(place, value, "`examples:`").placed()
     texts = [(at, item.get("text") if isinstance(item, dict) else item) for at, item in items]

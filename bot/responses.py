@@ -10,7 +10,7 @@ from bot.yaml_file import NOWHERE, Block, Place, plain
 
 KEYS = (
     "text", "buttons", "quick_replies", "image", "custom", "attachment", "elements", "channel", "condition", "id",
-    "metadata",
+    "metadata", "button_type",
 )  # fmt: skip
 
 

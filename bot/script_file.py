@@ -53,6 +53,11 @@ def _lines(step: Any, place: Place, problems: Problems, what: str) -> list[Line]
         problems.error(place, f"a step of {what} has none of the keys {', '.join(KINDS)}; found {step!r}")
         return []
     value = step[kind]
+    if "checkpoint" in step and kind == "slot_was_set":  # a checkpoint may ask for slots
+        return [
+            Line("checkpoint", str(step["checkpoint"]), place=place),
+            Line("slots", slots=_slots(value), place=place),
+        ]
     match kind:
         case "intent" | "user":
             return [_user_line(step, place)]
@@ -60,11 +65,15 @@ def _lines(step: Any, place: Place, problems: Problems, what: str) -> list[Line]
             name, text = (str(value), None) if kind == "action" else (None, str(value))
             return [Line("action", name, text=text, place=place)]
         case "slot_was_set":
-            return [Line("slots", slots=tuple(slot_steps(value)), place=place)]
+            return [Line("slots", slots=_slots(value), place=place)]
         case "active_loop":
             return [Line("loop", None if value in (None, "null", "None") else str(value), place=place)]
         case _:
             return [Line("checkpoint", str(value), place=place)]
+
+
+def _slots(value: Any) -> tuple[tuple[str, Any, bool], ...]:
+    return tuple(slot_steps(value))
 
 
 def _user_line(step: Block, place: Place) -> Line:

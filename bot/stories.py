@@ -138,6 +138,10 @@ def _join(pieces: Sequence[Piece], problems: Problems) -> list[Piece]:
     for index, (_, script, _) in enumerate(pieces):
         if script[0].kind != "checkpoint":
             extend(index, (), frozenset({index}))
+    ends = {str(script[-1].name) for _, script, _ in pieces if script[-1].kind == "checkpoint" and len(script) > 1}
+    for name in heads.keys() - ends:
+        line = pieces[heads[name][0]][1][0]
+        problems.warn(line.place, f"checkpoint {name!r} is reached by no story; end a story with it or remove it")
     if len(whole) >= MOST:
         problems.warn(pieces[0][2], f"checkpoints and `or` make more than {MOST} stories; the rest is left out")
     return whole

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import yaml
 
@@ -90,12 +91,33 @@ def _sequence(loader: _Loader, node: yaml.SequenceNode) -> Items:
     return items
 
 
+def _from_environment(loader: _Loader, node: yaml.ScalarNode) -> str:
+    """`${NAME}` in a value is what the environment says, as in Rasa's files."""
+    text = str(loader.construct_scalar(node))
+    filled = os.path.expandvars(text)
+    if unset := _VARIABLE.search(filled):
+        line = node.start_mark.line + 1
+        raise BadInput(f"{loader.file}:{line}: {unset[0]} is not set in the environment; export it or write the value")
+    return filled
+
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*\}")
+_Loader.add_implicit_resolver("!environment", re.compile(r".*\$\{[A-Za-z_]\w*\}.*", re.DOTALL), None)
+_Loader.add_constructor("!environment", _from_environment)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 
 
-def read_yaml(path: Path) -> Block:
-    """The mapping in a YAML file; an empty file is an empty mapping.
+@overload
+def read_yaml(path: Path) -> Block: ...
+
+
+@overload
+def read_yaml(path: Path, *, any_shape: bool) -> Block | Items: ...
+
+
+def read_yaml(path: Path, *, any_shape: bool = False) -> Block | Items:
+    """The mapping in a YAML file; an empty file is an empty mapping. With `any_shape` a list may be there, too.
 
     Raises BadInput with file, line and what is wrong.
     """
@@ -119,7 +141,7 @@ def read_yaml(path: Path) -> Block:
     if found is None:
         found = Block()
         found.place = Place(str(path), 1)
-    if not isinstance(found, Block):
+    if not isinstance(found, Block | Items if any_shape else Block):
         raise BadInput(f"{path}:1: a mapping is needed here, found {type(found).__name__}")
     return found
 

@@ -40,6 +40,7 @@ VERSION = 3
 
 Encode = Callable[[Sequence[str]], Matrix]
 
+
 def train(
     config: TrainingConfig,
     transcripts: Sequence[Transcript],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot.problems import Problems
 
 app = typer.Typer()
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 class DialogueErrors(DeskhandError):

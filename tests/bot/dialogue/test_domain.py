@@ -156,7 +156,7 @@ def test_a_wrong_name_in_a_rule_is_an_error_with_line_and_cure(rules: str, messa
         ("intents: greet\n", "domain.yml:1: error: `intents` must be a list, found str; write one `- ` a line"),
         ("slots: [a]\n", "domain.yml:1: error: `slots` must be a mapping of names, found Items"),
         ("rules:\n  - steps: []\n", "domain.yml:2: error: an item of `rules` begins with `- rule: name`"),
-        ("nlu:\n  - intent: a\n    examples: |\n      hello\n", "domain.yml:4: error: an example begins with `- `, found 'hello'"),
+        ("nlu:\n  - intent: a\n    examples: |\n      hello\n", "domain.yml:4: warning: an example begins with `- `, found 'hello'"),
     ],
 )  # fmt: skip
 def test_a_wrong_domain_is_an_error_with_line_and_cure(domain: str, message: str, tmp_path: Path) -> None:
