@@ -182,7 +182,7 @@ def _age(found: Sequence[Reply], rows: Sequence[int], newest: float) -> Matrix:
 def _answer(own: Sequence[Reply], central: Matrix, least: int) -> Answer:
     varying = _varying(own)
     order = np.argsort(-central, kind="stable")
-    best = min(order.tolist(), key=lambda i: (_blocking(own[i].text, varying) != (),))
+    best = min(order.tolist(), key=lambda i: (_blocking(own[i].text, varying) != (), ))
     reply = own[best]
     blocked = _blocking(reply.text, varying)
     needed = tuple(dict.fromkeys(name for name, _ in slots(reply.text) if name in FILLABLE))

@@ -189,7 +189,9 @@ def assign(said: Sequence[str], engine: Engine) -> list[str | None]:
     kept = [" ".join(s for s in part if act[s] == "content") or text for part, text in zip(parts, said, strict=True)]
     similar = engine.encode([delexicalise(text) for text in kept]) @ engine.answers.replies.T
     best = similar.argmax(1)
-    return [engine.table[i]["answer"] if similar[row, i] >= SAME_REPLY else None for row, i in enumerate(best.tolist())]
+    return [
+        engine.table[i]["answer"] if similar[row, i] >= SAME_REPLY else None for row, i in enumerate(best.tolist())
+    ]
 
 
 def intent_of_answers(mined: Mined) -> list[str | None]:

@@ -40,7 +40,6 @@ VERSION = 3
 
 Encode = Callable[[Sequence[str]], Matrix]
 
-
 def train(
     config: TrainingConfig,
     transcripts: Sequence[Transcript],
