@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from bot import api, health
 from bot.action_server import ActionServer
-from bot.auth import kept_secret, operator_token
+from bot.auth import operator_token
 from bot.body_limit import BodyLimit
 from bot.channels import rest, widget
 from bot.config import Config, load_config
@@ -33,9 +33,11 @@ from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
 from bot.stores.embedded import EmbeddedRedis
+from bot.stores.rates import Rates
 from bot.stores.redis import RedisStore
 from bot.stores.sql import Records
 from bot.stores.store import ConversationStore
+from bot.widget.tokens import site_tokens
 from retrieval.bundle import Bundles
 from retrieval.errors import DeskhandError
 
@@ -54,6 +56,7 @@ class Parts:
     metrics: Metrics
     embedded: EmbeddedRedis | None
     store: ConversationStore
+    rates: Rates
     records: Records
     jobs: Jobs
     engines: Engines
@@ -85,6 +88,7 @@ class Parts:
             metrics=metrics,
             embedded=embedded,
             store=store,
+            rates=Rates(store),
             records=Records(settings.database),
             jobs=Jobs(url, settings),
             engines=engines,
@@ -138,7 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
     if config.channels.rest.enabled:
         app.include_router(rest.router(parts.manager))
     if config.channels.widget.enabled:
-        widget.register(app, parts.manager, config, kept_secret(settings.data_dir / "widget-secret"))
+        widget.register(app, parts.manager, config, site_tokens(settings, config.channels.widget), parts.rates)
     return app
 
 
@@ -176,8 +180,7 @@ def _errors(app: FastAPI, metrics: Metrics) -> None:
         if error.status >= 500:
             metrics.errors.labels("request").inc()
             log.error("request failed", path=request.url.path, status=error.status, error=str(error))
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        return problem(error.status, error.title, str(error), headers)
+        return problem(error.status, error.title, str(error), error.headers)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

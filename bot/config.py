@@ -10,13 +10,34 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from retrieval.errors import BadInput
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+SiteKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+def _rate(text: str) -> str:
+    from bot.stores.rates import rate
+
+    try:
+        rate(text)
+    except ValueError as error:
+        raise ValueError("write a number and a period: 30/minute, 500/hour, 5/10 seconds") from error
+    return text
+
+
+def _origin(text: str) -> str:
+    if text != "*" and not re.fullmatch(r"https?://(\*\.)?[a-z0-9.-]+(:\d+)?", text):
+        raise ValueError("an origin is scheme and host without a path: https://shop.example, https://*.shop.example, *")
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Section(BaseModel):
@@ -66,23 +87,37 @@ class BusinessHours(Section):
         return time.fromisoformat(begin) <= local.time() and (end == "24:00" or local.time() < time.fromisoformat(end))
 
 
+class RatesConfig(Section):
+    visitor: Rate = "30/minute"
+    sessions: Rate = "60/minute"
+    address: Rate = "300/minute"
+    site: Rate = "6000/minute"
+    key: Rate = "6000/minute"
+
+
 class RestConfig(Section):
     enabled: bool = True
 
 
+class SiteConfig(Section):
+    """What is None is as `channels.widget` says."""
+
+    origins: tuple[Origin, ...] = ("*",)
+    name: str | None = None
+    greeting: str | None = None
+    starters: tuple[str, ...] | None = None
+
+
 class WidgetConfig(Section):
     enabled: bool = True
-    site_key: str = Field(default="demo", min_length=1)
+    sites: dict[SiteKey, SiteConfig] = Field(default_factory=lambda: {"demo": SiteConfig()})
     name: str = "Customer service"
     greeting: str = (
         "Hi! I am an automated assistant. Ask me anything about your order, or about us. "
         "You can talk to a person at any time."
     )
     starters: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ("*",)
-    session_hours: float = Field(default=24, gt=0)
-    messages_per_minute: int = Field(default=30, ge=1)
-    sessions_per_minute: int = Field(default=60, ge=1)
+    session_minutes: float = Field(default=60, gt=0)
 
 
 class Channels(Section):
@@ -125,6 +160,7 @@ class RedactionConfig(Section):
 class Config(Section):
     error_budget: float = Field(default=0.05, gt=0, lt=0.5)
     limits: LimitsConfig = LimitsConfig()
+    rates: RatesConfig = RatesConfig()
     replies: RepliesConfig = RepliesConfig()
     business_hours: BusinessHours = BusinessHours()
     channels: Channels = Channels()
@@ -160,7 +196,10 @@ def _explain(error: dict[str, Any]) -> str:
 
 def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     for part in path:
-        annotation = model.model_fields[part].annotation
+        field = model.model_fields.get(part)
+        annotation = field.annotation if field else model  # the keys of a mapping are the operator's own
+        if get_args(annotation)[1:] == (SiteConfig,):
+            annotation = SiteConfig
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return list(DAYS)
         model = annotation

@@ -34,6 +34,9 @@ from bot.events import (
 
 Mode = Literal["bot", "waiting", "person", "closed"]
 
+WIDGET = "w-"
+"""Ids of the widget's conversations begin so; no other channel speaks in them, however it came by the id."""
+
 LISTEN = "action_listen"
 EXTRACT = "action_extract_slots"
 # Actions that no rule or story speaks of; what they set belongs to the message or action before them.

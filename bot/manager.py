@@ -14,7 +14,7 @@ import structlog
 from bot import actions
 from bot.action_server import ActionFailed, ActionServer
 from bot.config import Config
-from bot.conversation import Conversation, Mode
+from bot.conversation import WIDGET, Conversation, Mode
 from bot.domain import Domain
 from bot.engines import Engines
 from bot.entities import Finder
@@ -27,7 +27,7 @@ from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAct
 from bot.stores.store import ConversationStore, Lost, Turn
 from bot.transcript_schema import clean
 from retrieval.engine import Engine
-from retrieval.errors import BadInput
+from retrieval.errors import BadInput, NotAllowed
 from retrieval.types import Passage, Understanding
 
 log = structlog.get_logger()
@@ -220,6 +220,8 @@ class Manager:
             raise BadInput(f"the message has {len(message.text)} characters, at most {most} are read; send it in parts")
         if not message.text.strip():
             raise BadInput("the message is empty; send some text")
+        if message.conversation_id.startswith(WIDGET) and message.channel != "widget":
+            raise NotAllowed(f"conversations whose id begins with {WIDGET!r} are the widget's own; give another id")
         for name, value in (("conversation id", message.conversation_id), ("message id", message.id)):
             if not 0 < len(value) <= MAX_ID or not value.isprintable():
                 raise BadInput(f"the {name} {value[:40]!r} does not do; give 1 to {MAX_ID} printable characters")

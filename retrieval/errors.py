@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class DeskhandError(Exception):
     status = 500
     title = "Internal error"
+    headers: Mapping[str, str] = {}
+    """What goes along with the answer over HTTP."""
 
 
 class BadInput(DeskhandError):
@@ -28,6 +32,7 @@ class Conflict(DeskhandError):
 class NotAllowed(DeskhandError):
     status = 401
     title = "Not allowed"
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
 class Unavailable(DeskhandError):

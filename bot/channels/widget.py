@@ -20,11 +20,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.body_limit import read_json
 from bot.config import Config
 from bot.events import BotSaid, Rated
 from bot.manager import Manager, UserMessage
-from bot.widget import assets
-from bot.widget.door import Door
+from bot.stores.rates import Rates
+from bot.widget import assets, frame
+from bot.widget.door import Claim, Door
 from bot.widget.tokens import Session, Tokens
 from bot.widget.view import feed
 from retrieval.errors import BadInput, DeskhandError, NotAllowed, NotFound, Unavailable
@@ -42,8 +44,9 @@ class Body(BaseModel):
 
 
 class Opening(Body):
-    site_key: str
-    token: str | None = None
+    site_key: str = Field(max_length=64)
+    token: str | None = Field(default=None, max_length=8000)
+    user: Claim | None = None
 
 
 class Opened(Body):
@@ -100,16 +103,18 @@ FRAMES: TypeAdapter[SaidFrame | AskedFrame] = TypeAdapter(
 class Channel:
     """What every route needs: the manager, the store, the door."""
 
-    def __init__(self, manager: Manager, config: Config, secret: str) -> None:
+    def __init__(self, manager: Manager, config: Config, tokens: Tokens, rates: Rates) -> None:
         self.manager = manager
         self.store = manager.store
         self.limits = config.limits
-        self.door = Door(config.channels.widget, Tokens(secret, hours=config.channels.widget.session_hours))
+        self.door = Door(config.channels.widget, config.rates, tokens, rates)
 
-    async def hear(self, session: Session, said: Said | Asked) -> None:
+    async def hear(self, connection: HTTPConnection, session: Session, said: Said | Asked) -> None:
         text = ASK_PERSON if isinstance(said, Asked) else said.text
-        await self.door.count_message(session)
-        metadata = {"title": said.title} if said.title else {}
+        await self.door.count_message(connection, session)
+        metadata: dict[str, Any] = {"title": said.title} if said.title else {}
+        if session.user:
+            metadata["user"] = {"id": session.user.id, "traits": session.user.traits}
         message = UserMessage(session.conversation, text, id=said.id, channel="widget", metadata=metadata)
         try:
             await self.manager.handle(message)
@@ -119,8 +124,8 @@ class Channel:
             log.error("a widget message was not handled", conversation=session.conversation, error=str(error))
             raise Unavailable(DOWN) from error  # paths and addresses are for the log, not for customers
 
-    async def rate(self, session: Session, rating: Rating) -> None:
-        await self.door.count_message(session)
+    async def rate(self, connection: HTTPConnection, session: Session, rating: Rating) -> None:
+        await self.door.count_message(connection, session)
         async with self.store.turn(session.conversation) as turn:
             said = (e.message_id for e in turn.conversation.events if isinstance(e, BotSaid))
             if rating.id not in said:
@@ -149,36 +154,36 @@ router = APIRouter(prefix="/widget", tags=["widget"])
 @router.post("/session")
 async def open_session(request: Request, opening: Opening, channel: ChannelOf) -> Opened:
     """A short-lived token for one conversation: the one of the old token when it is given and ours, else a new one."""
-    token, session = await channel.door.open(request, opening.site_key, opening.token)
-    config = channel.door.config
+    token, session = await channel.door.open(request, opening.site_key, opening.token, opening.user)
+    config, site = channel.door.config, channel.door.site(opening.site_key)
     return Opened(
         token=token,
         conversation=session.conversation,
         expires_at=session.expires_at,
-        name=config.name,
-        greeting=config.greeting,
-        starters=config.starters,
+        name=site.name or config.name,
+        greeting=site.greeting or config.greeting,
+        starters=config.starters if site.starters is None else site.starters,
         max_chars=channel.limits.message_chars,
     )
 
 
 @router.post("/messages")
-async def say(said: Said, channel: ChannelOf, session: SessionOf) -> Accepted:
+async def say(request: Request, said: Said, channel: ChannelOf, session: SessionOf) -> Accepted:
     """Stored and answered when this returns; the reply comes as events."""
-    await channel.hear(session, said)
+    await channel.hear(request, session, said)
     return Accepted(id=said.id)
 
 
 @router.post("/handoff")
-async def ask_person(asked: Asked, channel: ChannelOf, session: SessionOf) -> Accepted:
-    await channel.hear(session, asked)
+async def ask_person(request: Request, asked: Asked, channel: ChannelOf, session: SessionOf) -> Accepted:
+    await channel.hear(request, session, asked)
     return Accepted(id=asked.id)
 
 
 @router.post("/feedback")
-async def rate(rating: Rating, channel: ChannelOf, session: SessionOf) -> Accepted:
+async def rate(request: Request, rating: Rating, channel: ChannelOf, session: SessionOf) -> Accepted:
     """Thumbs up (1) or down (-1) on the bot message `id`; the last one counts."""
-    await channel.rate(session, rating)
+    await channel.rate(request, session, rating)
     return Accepted(id=rating.id)
 
 
@@ -236,7 +241,7 @@ async def _listen(websocket: WebSocket, channel: Channel, token: str) -> None:
             data = await _receive(websocket, channel.limits.body_bytes)
             id_ = data.get("id")
             session = channel.door.admit(websocket, token)  # again: a line may stay open longer than its token is good
-            await channel.hear(session, _read(data))
+            await channel.hear(websocket, session, _read(data))
         except NotAllowed as error:
             return await websocket.close(EXPIRED, str(error)[:120])
         except DeskhandError as error:
@@ -250,10 +255,7 @@ async def _receive(websocket: WebSocket, most: int) -> dict[str, Any]:
     text = message.get("text")
     if text is None or len(text) > most:
         raise BadInput(f"a frame is text of at most {most:,} characters")
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise BadInput(f"a frame is a JSON object: {error}") from error
+    data = read_json(text)
     if not isinstance(data, dict):
         raise BadInput(f"a frame is a JSON object, not {type(data).__name__}")
     return data
@@ -282,9 +284,10 @@ class Doors:
         await (self.open if widget else self.app)(scope, receive, send)
 
 
-def register(app: FastAPI, manager: Manager, config: Config, secret: str) -> None:
-    """Adds the channel, the widget's files and the demo page. `secret` signs the session tokens."""
-    app.state.widget = Channel(manager, config, secret)
+def register(app: FastAPI, manager: Manager, config: Config, tokens: Tokens, rates: Rates) -> None:
+    """Adds the channel, the widget's files and the demo page."""
+    app.state.widget = Channel(manager, config, tokens, rates)
     app.add_middleware(Doors)
     app.include_router(router)
     app.include_router(assets.router())
+    app.include_router(frame.router(app.state.widget.door))

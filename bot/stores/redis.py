@@ -113,6 +113,7 @@ class RedisStore:
             # A pooled connection that died with an old Redis is worth one more try, a dead Redis is worth no waiting.
             retry=Retry(NoBackoff(), 1),
         )
+        self.pool = pool
         self._redis = redis.asyncio.Redis.from_pool(pool)
         self._watches = Watches()
         self._listener: asyncio.Task[None] | None = None
