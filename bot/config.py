@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from datetime import datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from retrieval.errors import BadInput
+from retrieval.strict_yaml import load_yaml
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -170,37 +168,4 @@ class Config(Section):
 
 def load_config(config_dir: Path) -> Config:
     """`deskhand.yml` of the folder, or the defaults when there is none. Raises BadInput with file, key and cure."""
-    path = config_dir / "deskhand.yml"
-    if not path.exists():
-        return Config()
-    try:
-        data = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not YAML: {error}") from error
-    if not isinstance(data, dict):
-        raise BadInput(f"{path} must be a mapping of keys, not {type(data).__name__}; see config/deskhand.yml")
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise BadInput(f"{path}: {'; '.join(_explain(dict(item)) for item in error.errors())}") from error
-
-
-def _explain(error: dict[str, Any]) -> str:
-    where = tuple(str(part) for part in error["loc"])
-    if error["type"] != "extra_forbidden":
-        return f"{'.'.join(where)} is {error['input']!r}: {error['msg']}"
-    known = _keys(Config, where[:-1])
-    near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
-    return f"unknown key {'.'.join(where)}; did you mean {near[0]}? (known here: {', '.join(known)})"
-
-
-def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    for part in path:
-        field = model.model_fields.get(part)
-        annotation = field.annotation if field else model  # the keys of a mapping are the operator's own
-        if get_args(annotation)[1:] == (SiteConfig,):
-            annotation = SiteConfig
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return list(DAYS)
-        model = annotation
-    return list(model.model_fields)
+    return load_yaml(config_dir / "deskhand.yml", Config)

@@ -29,7 +29,7 @@ from training.mine import Mined, assign, intent_of_answers, mine
 from training.pairs import Pair, pairs
 from training.report import report
 from training.split import Split, by_time, rounds
-from training.stages import Report, Stages, fingerprint, silent
+from training.stages import Report, Stages, alone, fingerprint, silent
 from training.taught import taught
 from training.tune import TUNED_SHARE, Choice, choose_encoder, right_at_1
 from training.write import Parts, write
@@ -53,7 +53,7 @@ def train(
     """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
 
     `examples` are (text, intent) of the domain's nlu.yml. Stages that are already in `work` are not done again.
-    BadInput when there is nothing to learn from.
+    BadInput when there is nothing to learn from, Conflict while another training uses `work`.
     """
     if not transcripts:
         raise BadInput("no transcripts to learn from; bring some in with `deskhand transcripts import FILE`")
@@ -62,14 +62,15 @@ def train(
     data = fingerprint(*(dumps(t) for t in split.train))
     found = [pair for transcript in split.train for pair in pairs(transcript)]
     progress("split", 1, 1, f"{len(split.train)} conversations to learn from, {len(split.test)} to judge by")
-    run = _Run(config, found, data, Stages(work), progress, Scalars(work / "tensorboard" / data[:16]))
-    parts = run.fit(error_budget, examples)
+    with alone(work):
+        run = _Run(config, found, data, Stages(work), progress, Scalars(work / "tensorboard" / data[:16]))
+        parts = run.fit(error_budget, examples)
 
-    def measure(engine: Engine) -> tuple[dict[str, Any], str]:
-        return _measured(engine, split, parts, error_budget, progress, {intent for _, intent in examples})
+        def measure(engine: Engine) -> tuple[dict[str, Any], str]:
+            return _measured(engine, split, parts, error_budget, progress, {intent for _, intent in examples})
 
-    id = write(parts, bundles, measure)
-    run.scalars.close()
+        id = write(parts, bundles, measure)
+        run.scalars.close()
     progress("bundle", 1, 1, id)
     return id
 

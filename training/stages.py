@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from retrieval.errors import Conflict
 
 Report = Callable[[str, int, int, str], None]
 """(stage, done, total, note): called as work goes on; `done == total` ends a stage."""
@@ -17,6 +21,18 @@ def silent(stage: str, done: int, total: int, note: str) -> None:
 
 def fingerprint(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()
+
+
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """One training at a time in a work directory: another would build the same stages. Conflict when it is taken."""
+    work.mkdir(parents=True, exist_ok=True)
+    with work.with_name(f".{work.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"another training is at work in {work}; wait for it, or give another --data") from error
+        yield
 
 
 class Stages:

@@ -39,14 +39,14 @@ def test_what_the_file_says_replaces_the_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("sead: 1", r"x\.yml: unknown key 'sead', did you mean 'seed'\?"),
-        ("inner: {similarty: 0.5}", r"unknown key 'inner\.similarty', did you mean 'similarity'\?"),
-        ("zzz: 1", "unknown key 'zzz'; remove it"),
-        ("seed: soon", "seed: Input should be a valid integer"),
-        ("inner: {similarity: 2}", r"inner\.similarity: Input should be less than 1"),
-        ("seed: x\nzzz: 1", "seed: .*; unknown key 'zzz'"),
-        ("- 1\n- 2", "the file: "),
-        ("just words", "the file: "),
+        ("sead: 1", r"x\.yml: unknown key sead; did you mean seed\? \(known here: seed, inner\)"),
+        ("inner: {similarty: 0.5}", r"unknown key inner\.similarty; did you mean similarity\?"),
+        ("zzz: 1", "unknown key zzz; remove it"),
+        ("seed: soon", "seed is 'soon': Input should be a valid integer"),
+        ("inner: {similarity: 2}", r"inner\.similarity is 2: Input should be less than 1"),
+        ("seed: x\nzzz: 1", "seed is 'x': .*; unknown key zzz"),
+        ("- 1\n- 2", "must be a mapping of keys, not list"),
+        ("just words", "must be a mapping of keys, not str"),
         ("seed: [1", "is not YAML in UTF-8"),
         (b"seed: caf\xe9", "is not YAML in UTF-8"),
         (b"\x00\x01", "is not YAML in UTF-8"),
@@ -61,3 +61,13 @@ def test_what_does_not_fit_is_named_with_the_nearest_known_key(tmp_path: Path, c
 def test_a_directory_in_place_of_the_file_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=f"{tmp_path.name}.*is a directory"):
         load_yaml(tmp_path, Outer)
+
+
+class Shelf(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    books: dict[str, Inner] = Field(default_factory=dict)
+
+
+def test_a_wrong_key_inside_a_mapping_is_named_with_the_keys_known_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"unknown key books\.mine\.similarty; did you mean similarity\?"):
+        load_yaml(put(tmp_path, "books: {mine: {similarty: 0.5}}"), Shelf)

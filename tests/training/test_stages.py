@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from training.stages import Stages, fingerprint
+from retrieval.errors import Conflict
+from training.stages import Stages, alone, fingerprint
 
 
 class Count:
@@ -68,3 +69,11 @@ def test_only_the_latest_results_of_a_stage_are_kept(tmp_path: Path) -> None:
 def test_fingerprints_tell_parts_apart_however_they_are_cut() -> None:
     assert fingerprint("ab", "c") != fingerprint("a", "bc")
     assert fingerprint("a", 1) == fingerprint("a", 1)
+
+
+def test_two_trainings_never_share_a_work_directory(tmp_path: Path) -> None:
+    with alone(tmp_path / "runs"), pytest.raises(Conflict, match="another training is at work in"):
+        with alone(tmp_path / "runs"):
+            pass
+    with alone(tmp_path / "runs"):
+        pass  # free again
