@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bot.action_server import ActionFailed, ActionRefused, ActionServer
 from bot.conversation import EXTRACT, LISTEN, Conversation
 from bot.domain import Domain
 from bot.events import (
+    REPEATS,
     ActionRan,
     ActionRejected,
     BotSaid,
@@ -21,6 +23,7 @@ from bot.events import (
     SlotSet,
     now,
 )
+from bot.fallback import TWO_STAGE, affirmed, meant, since_opening
 from bot.form_action import custom, run_form
 from bot.forms import extract
 from bot.respond import render
@@ -127,10 +130,26 @@ def _back(conversation: Conversation, domain: Domain) -> Sequence[Event]:
     return [Rewound(), Rewound(), FollowupSet(name=LISTEN)]
 
 
+def _two_stage(conversation: Conversation, domain: Domain) -> Sequence[Event]:
+    """Opens with the first question; when it runs again, the customer has been understood: what came of it replaces the
+    message that nobody could use, and all that was said in between."""
+    latest = conversation.latest
+    if latest is None or conversation.loop != TWO_STAGE:
+        return [LoopChanged(name=TWO_STAGE), *_ask_affirmation(conversation, domain)]
+    intent = affirmed(conversation) if latest.intent == "affirm" else latest.intent
+    clear = replace(
+        latest, intent=intent, confidence=1.0, in_scope=1.0, at=now(), message_id=f"{latest.message_id}#clear",
+        metadata={**latest.metadata, REPEATS: latest.message_id},
+    )  # fmt: skip
+    return [*(Rewound() for _ in since_opening(conversation)), clear]
+
+
 def _ask_affirmation(conversation: Conversation, domain: Domain) -> Sequence[Event]:
-    intent = conversation.latest.intent if conversation.latest else None
+    intent = meant(conversation.latest, domain) if conversation.latest else None
+    if intent is None:
+        return _ask_rephrase(conversation, domain)
     buttons = ({"title": "Yes", "payload": f"/{intent}"}, {"title": "No", "payload": "/out_of_scope"})
-    return [BotSaid(text=f"Did you mean '{(intent or '').replace('_', ' ')}'?", buttons=buttons, source="clarify")]
+    return [BotSaid(text=f"Did you mean '{intent.replace('_', ' ')}'?", buttons=buttons, source="clarify")]
 
 
 def _ask_rephrase(conversation: Conversation, domain: Domain) -> Sequence[Event]:
@@ -157,4 +176,5 @@ _DEFAULTS: dict[str, Callable[[Conversation, Domain], Sequence[Event]]] = {
     "action_default_ask_affirmation": _ask_affirmation,
     "action_default_ask_rephrase": _ask_rephrase,
     "action_unlikely_intent": _nothing,
+    TWO_STAGE: _two_stage,
 }

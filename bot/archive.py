@@ -148,7 +148,7 @@ def to_transcript(conversation_id: str, events: Sequence[Event], *, ratings: dic
 
 def _turn(event: Event, ratings: dict[str, int]) -> Turn | None:
     match event:
-        case UserSaid():
+        case UserSaid() if event.by_customer:
             text = _words(event)
             said = Turn("customer", text, event.at, event.intent, event.entities, bundle=event.bundle)
             return said if text else None

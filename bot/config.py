@@ -58,6 +58,17 @@ class RepliesConfig(Section):
         "you get an answer here as soon as we are back."
     )
     clarify: str = "Which of these do you mean?"
+    waiting: str = "I have told my colleagues. One of them will answer you right here."
+
+
+class HandoffConfig(Section):
+    answer_while_waiting: bool = True
+
+
+class BurstsConfig(Section):
+    moment_s: float = Field(default=0.5, ge=0, le=10)
+    words: int = Field(default=4, ge=1, le=50)
+    channels: tuple[str, ...] = ("widget", "socketio")
 
 
 class BusinessHours(Section):
@@ -160,6 +171,8 @@ class Config(Section):
     limits: LimitsConfig = LimitsConfig()
     rates: RatesConfig = RatesConfig()
     replies: RepliesConfig = RepliesConfig()
+    handoff: HandoffConfig = HandoffConfig()
+    bursts: BurstsConfig = BurstsConfig()
     business_hours: BusinessHours = BusinessHours()
     channels: Channels = Channels()
     retention: Retention = Retention()

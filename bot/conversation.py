@@ -17,6 +17,7 @@ from bot.events import (
     Event,
     FollowupSet,
     HandedOff,
+    Held,
     LoopChanged,
     Paused,
     PersonJoined,
@@ -42,6 +43,9 @@ EXTRACT = "action_extract_slots"
 # Actions that no rule or story speaks of; what they set belongs to the message or action before them.
 SILENT = (LISTEN, EXTRACT, "action_session_start")
 
+# Sources of what the bot says about something, rather than to lead the conversation.
+INFORMATIVE = frozenset({"answer", "passage", "action"})
+
 # No rule or story looks back further than this many messages and actions.
 MARKS = 120
 
@@ -61,7 +65,8 @@ class Conversation:
 
     `trail` are the events of this session that still count (a rewind removes some). `actions` are the names of the
     actions since the customer's last message, `rejected` those that refused to run; `replied` says whether the customer
-    got a message in this turn; `loop_rejected` whether the open form was left unanswered and has not run since.
+    got a message in this turn; `loop_rejected` whether the open form was left unanswered and has not run since. `held`
+    are the short messages that nobody has read yet.
     """
 
     id: str
@@ -79,6 +84,7 @@ class Conversation:
     paused: bool = False
     trail: tuple[Event, ...] = ()
     marks: tuple[Mark, ...] = ()
+    held: tuple[Held, ...] = ()
 
     @property
     def version(self) -> int:
@@ -86,22 +92,23 @@ class Conversation:
 
     @property
     def context(self) -> tuple[str, ...]:
-        """What was said before the next customer message: (previous desk text, previous customer text), "" if none."""
-        desk = customer = ""
+        """What was said before the next customer message: (desk text, customer text) of the turn before, "" if none.
+
+        Greetings, a form's questions and the like are no context, as they are none in training (`training.pairs`).
+        """
+        desk = ""
         for event in reversed(self.events):
             if isinstance(event, Restarted | SessionStarted):
                 break
             if isinstance(event, UserSaid):
-                customer = customer or event.text
-            elif isinstance(event, BotSaid | PersonSaid) and event.text:
-                desk = desk or event.text
-            if desk and customer:
-                break
-        return (desk, customer)
+                return (desk, event.text)
+            if isinstance(event, PersonSaid) or (isinstance(event, BotSaid) and event.source in INFORMATIVE):
+                desk = desk or event.text or ""
+        return (desk, "")
 
     def replies_to(self, message_id: str) -> tuple[BotSaid, ...] | None:
         """The replies that a message already got, or None when it was never handled."""
-        if not any(isinstance(e, UserSaid) and e.message_id == message_id for e in self.events):
+        if not any(isinstance(e, UserSaid) and message_id in said_ids(e) for e in self.events):
             return None
         return tuple(e for e in self.events if isinstance(e, BotSaid) and e.in_reply_to == message_id)
 
@@ -110,6 +117,11 @@ class Conversation:
         for event in events:
             fold.add(event)
         return fold.conversation()
+
+
+def said_ids(said: UserSaid) -> tuple[str, ...]:
+    """The ids of the message and of those that were read with it as one."""
+    return (said.message_id, *(str(part.get("id")) for part in said.parts))
 
 
 def fold(conversation_id: str, events: Iterable[Event]) -> Conversation:
@@ -138,6 +150,7 @@ class _Fold:
         self.replied = start.replied
         self.loop_rejected = start.loop_rejected
         self.followup = start.followup
+        self.held = start.held
 
     def conversation(self) -> Conversation:
         return Conversation(
@@ -156,12 +169,15 @@ class _Fold:
             paused=self.paused,
             trail=tuple(self.trail),
             marks=tuple(self.marks[-MARKS:]),
+            held=self.held,
         )
 
     def add(self, event: Event) -> None:
         self.events.append(event)
         self._who(event)
         match event:
+            case Held():
+                self.held = (*self.held, event)
             case Restarted() | SessionStarted():
                 self._begin()
             case Rewound():
@@ -175,8 +191,10 @@ class _Fold:
     def _who(self, event: Event) -> None:
         """Who has the conversation; a rewind does not touch this."""
         match event:
-            case UserSaid() if self.mode == "closed":
-                self.mode = "bot"
+            case UserSaid():
+                self.held = ()
+                if self.mode == "closed":
+                    self.mode = "bot"
             case HandedOff():
                 self.mode = "waiting"
             case PersonJoined(person=person) | PersonSaid(person=person):

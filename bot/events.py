@@ -12,6 +12,10 @@ from typing import Any
 
 from retrieval.errors import BadInput
 
+# Keys of `UserSaid.metadata` for what no customer wrote: a reminder or a program triggered an intent (Rasa's key); the
+# id of the message that is read again, in other words or in part.
+EXTERNAL, REPEATS = "is_external", "repeats"
+
 
 def now() -> float:
     return time.time()
@@ -32,7 +36,8 @@ class SessionStarted(Event):
 class UserSaid(Event):
     """A customer message with what was understood.
 
-    `entities` are `{entity, value, start, end, confidence}`, `ranking` are `{name, confidence}`, best first.
+    `entities` are `{entity, value, start, end, confidence}`, `ranking` are `{name, confidence}`, best first. Messages
+    that were read as one are its `parts`, `{id, text}` in their order.
     """
 
     text: str
@@ -45,11 +50,25 @@ class UserSaid(Event):
     bundle: str = ""
     channel: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def by_customer(self) -> bool:
+        return not (self.metadata.get(EXTERNAL) or self.metadata.get(REPEATS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held(Event):
+    """The customer wrote something short that the next words may go on from; a `UserSaid` that has it among its
+    `parts` follows."""
+
+    text: str
+    message_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class BotSaid(Event):
-    """One message of the bot. `source` is domain | action | answer | passage | clarify | system.
+    """One message of the bot. `source` is domain | action | answer | passage | clarify | waiting | system.
 
     `answer` is the id of the mined answer, `citations` are `{title, url}`; `message_id` is this reply's own id, and
     `in_reply_to` the customer message that it answers.
@@ -209,7 +228,7 @@ class Closed(Event):
 
 _TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
 
-_TUPLES = {"UserSaid": {"entities", "ranking"}, "BotSaid": {"buttons", "citations"}}
+_TUPLES = {"UserSaid": {"entities", "ranking", "parts"}, "BotSaid": {"buttons", "citations"}}
 
 
 def encode(event: Event) -> dict[str, Any]:

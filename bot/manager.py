@@ -4,61 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import structlog
 
-from bot import actions
+from bot import actions, bursts
 from bot.action_server import ActionFailed, ActionServer
 from bot.config import Config
-from bot.conversation import WIDGET, Conversation, Mode
+from bot.conversation import WIDGET, Conversation
 from bot.domain import Domain
 from bot.engines import Engines
 from bot.entities import Finder
-from bot.events import ActionRan, BotSaid, Event, HandedOff, UserSaid, now
+from bot.events import ActionRan, BotSaid, Event, HandedOff, Held, UserSaid, now
+from bot.hearing import explicit, hear, user_said
+from bot.messages import Replies, UserMessage
 from bot.metrics import Metrics
 from bot.payload import parse_payload
 from bot.policy import decide
 from bot.session import begin_session, open_session
-from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 from bot.stores.store import ConversationStore, Lost, Turn
 from bot.transcript_schema import clean
 from retrieval.engine import Engine
 from retrieval.errors import BadInput, NotAllowed
-from retrieval.types import Passage, Understanding
+from retrieval.types import Passage
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 ATTEMPTS = 3
 """How often a turn is done again when another writer was quicker."""
 
 MAX_ID = 255
 FAILURES = ("failed", "action_failed", "step_limit")
-RANKING = 3
-"""Intents kept with a message: as many as a clarifying question offers."""
 
-
-@dataclass(frozen=True)
-class UserMessage:
-    """`id` is the sender's own: the same id again gets the same reply."""
-
-    conversation_id: str
-    text: str
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    channel: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Replies:
-    """What the desk said to one message; empty while a person has the conversation."""
-
-    conversation_id: str
-    messages: tuple[BotSaid, ...]
-    mode: Mode
+__all__ = ["Manager", "Replies", "UserMessage"]
 
 
 class Manager:
@@ -92,46 +76,68 @@ class Manager:
         message = replace(message, text=clean(message.text))
         self._check(message)
         with structlog.contextvars.bound_contextvars(trace=uuid.uuid4().hex[:16], conversation=message.conversation_id):
-            for attempt in range(ATTEMPTS):
-                try:
-                    with self._metrics.turn.time():
-                        return await self._turn(message)
-                except Lost:
-                    if attempt == ATTEMPTS - 1:
-                        self._metrics.messages.labels(message.channel, "conflict").inc()
-                        raise
-            raise AssertionError("unreachable")
+            if bursts.may_wait(message, self._config.bursts) and await self._again(self._hold, message):
+                await asyncio.sleep(self._config.bursts.moment_s)
+            return await self._again(self._turn, message)
+
+    async def _again(self, attempt: Callable[[UserMessage], Awaitable[Result]], message: UserMessage) -> Result:
+        for left in range(ATTEMPTS - 1, -1, -1):
+            try:
+                return await attempt(message)
+            except Lost:
+                if not left:
+                    self._metrics.messages.labels(message.channel, "conflict").inc()
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _hold(self, message: UserMessage) -> bool:
+        """Keeps a short message that the next words may go on from; False when it is to be read at once."""
+        async with self.store.turn(message.conversation_id) as turn:
+            conversation = turn.conversation
+            if conversation.replies_to(message.id) is not None or not bursts.waits_for_more(conversation):
+                return False
+            if message.id not in [one.message_id for one in conversation.held]:
+                turn.add(*self._session(conversation, message), Held(text=message.text, message_id=message.id))
+                await turn.commit()
+        return True
 
     async def _turn(self, message: UserMessage) -> Replies:
         engine = self.engines.engine  # one bundle for the whole turn
-        async with self.store.turn(message.conversation_id) as turn:
-            if (earlier := turn.conversation.replies_to(message.id)) is not None:
-                self._metrics.messages.labels(message.channel, "repeated").inc()
-                return Replies(message.conversation_id, earlier, turn.conversation.mode)
-            turn.add(*self._session(turn.conversation, message))
-            try:
-                candidates = await self._listen(turn, message, engine)
-                await self._act(turn, message, engine, candidates)
-            except Exception as error:
-                self._give_up(turn, message, engine, error)
-            added = turn.new_events
-            await turn.commit()
+        with self._metrics.turn.time():
+            async with self.store.turn(message.conversation_id) as turn:
+                conversation = turn.conversation
+                if (earlier := conversation.replies_to(message.id)) is not None:
+                    self._metrics.messages.labels(message.channel, "repeated").inc()
+                    return Replies(message.conversation_id, earlier, conversation.mode)
+                if bursts.superseded(message, conversation.held):
+                    self._metrics.messages.labels(message.channel, "held").inc()
+                    return Replies(message.conversation_id, (), conversation.mode)
+                await self._respond(turn, bursts.joined(message, conversation.held), engine)
+                added = turn.new_events
+                await turn.commit()
         self._count(message.channel, added)
         return Replies(message.conversation_id, _said(added), turn.conversation.mode)
+
+    async def _respond(self, turn: Turn, message: UserMessage, engine: Engine) -> None:
+        turn.add(*self._session(turn.conversation, message))
+        try:
+            candidates = await self._listen(turn, message, engine)
+            await self._act(turn, message, engine, candidates)
+        except Exception as error:
+            self._give_up(turn, message, engine, error)
 
     def _session(self, conversation: Conversation, message: UserMessage) -> Sequence[Event]:
         begin = begin_session if conversation.mode == "closed" else open_session
         return begin(conversation, self.domain, channel=message.channel, metadata=message.metadata, at=now())
 
     async def _listen(self, turn: Turn, message: UserMessage, engine: Engine) -> Candidates:
-        if payload := parse_payload(message.text):
-            intent, entities = payload
-            turn.add(_user_said(message, engine.id, intent=intent, confidence=1.0, entities=tuple(entities)))
+        if payload := message.payload or parse_payload(message.text):
+            turn.add(explicit(message, engine.id, payload))
             return Candidates()
         loop, context = asyncio.get_running_loop(), turn.conversation.context
         with self._metrics.understand.time():
-            heard, candidates = await loop.run_in_executor(self._pool, _understand, engine, message.text, context)
-        turn.add(_heard(message, heard, engine.id, self._finder))
+            said, candidates = await loop.run_in_executor(self._pool, hear, engine, self._finder, message, context)
+        turn.add(said)
         return candidates
 
     async def _act(self, turn: Turn, message: UserMessage, engine: Engine, candidates: Candidates) -> None:
@@ -165,6 +171,8 @@ class Manager:
                 return [BotSaid(text=self._config.replies.clarify, source="clarify", buttons=buttons)]
             case HandOff(reason=reason, gap=gap):
                 return self._hand_off(reason, conversation, gap=gap)
+            case StillWaiting():
+                return [BotSaid(text=self._config.replies.waiting, source="waiting")]
             case _:
                 raise TypeError(f"no way to perform {step!r}")
 
@@ -198,7 +206,7 @@ class Manager:
         self._metrics.errors.labels("action_server" if expected else "turn").inc()
         log.error("the turn failed", reason=reason, error=str(error), exc_info=None if expected else error)
         if not any(isinstance(event, UserSaid) for event in turn.new_events):
-            turn.add(_user_said(message, engine.id))
+            turn.add(user_said(message, engine.id))
         if turn.conversation.mode == "bot":
             # In our own words: rendering the domain's response may be what failed.
             said = BotSaid(text=self._config.replies.failed, source="system")
@@ -212,6 +220,7 @@ class Manager:
             intent=at.intent,
             in_scope=at.in_scope,
             clarify_margin=self._config.limits.clarify_margin,
+            answers_while_waiting=self._config.handoff.answer_while_waiting,
         )
 
     def _check(self, message: UserMessage) -> None:
@@ -232,39 +241,6 @@ class Manager:
             self._metrics.handoffs.labels(event.reason).inc()
         outcome = "handed_off" if handed_off else "answered" if _said(added) else "silent"
         self._metrics.messages.labels(channel, outcome).inc()
-
-
-def _understand(engine: Engine, text: str, context: tuple[str, ...]) -> tuple[Understanding, Candidates]:
-    heard = engine.understand(text, context=context)
-    return heard, Candidates(tuple(engine.answer(heard)), tuple(engine.search(heard)))
-
-
-def _heard(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:
-    entities = (
-        {"entity": e.name, "value": e.value, "start": e.start, "end": e.end, "confidence": e.confidence}
-        for e in heard.entities
-    )
-    intent = heard.intent
-    return _user_said(
-        message,
-        bundle,
-        intent=intent.name if intent else None,
-        confidence=intent.confidence if intent else 0.0,
-        ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
-        in_scope=heard.in_scope,
-        entities=finder.merged(entities, message.text),
-    )
-
-
-def _user_said(message: UserMessage, bundle: str, **understood: Any) -> UserSaid:
-    return UserSaid(
-        text=message.text,
-        message_id=message.id,
-        channel=message.channel,
-        metadata=message.metadata,
-        bundle=bundle,
-        **understood,
-    )
 
 
 def _buttons(options: Sequence[tuple[str, str]], candidates: Candidates) -> tuple[dict[str, Any], ...]:

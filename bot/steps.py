@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from retrieval.types import AnswerHit, Passage
 
@@ -53,7 +52,12 @@ class HandOff:
     gap: bool = False
 
 
-Step = Wait | RunAction | Answer | Cite | Clarify | HandOff
+@dataclass(frozen=True)
+class StillWaiting:
+    """Say that a person is coming, to a customer who was handed off and writes something that the bot cannot answer."""
+
+
+Step = Wait | RunAction | Answer | Cite | Clarify | HandOff | StillWaiting
 
 
 @dataclass(frozen=True)
@@ -73,4 +77,4 @@ class Limits:
     intent: float = 0.5
     in_scope: float = 0.5
     clarify_margin: float = 0.1
-    extra: dict[str, Any] | None = None
+    answers_while_waiting: bool = True

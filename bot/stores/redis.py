@@ -1,9 +1,11 @@
 """Conversations in Redis: a list of JSON events each; its length is its version. The only `import redis`.
 
     deskhand:c:{id}       the events                    deskhand:lock:{id}    who is writing, with an expiry
-    deskhand:mode:{mode}  ids by time of last event     deskhand:new:{id}     published: the new length
+    deskhand:mode:{mode}  ids by time of last event     deskhand:queue:{id}   who waits to write, first come first
+    deskhand:new:{id}     published: the new length     deskhand:alive:{id}   when each of them last asked
 
-The lock gives order, the length check in `COMMIT` gives correctness: a writer whose lock ran out cannot overwrite.
+The lock and the queue before it give order, whatever server process a message came to; the length check in `COMMIT`
+gives correctness: a writer whose lock ran out cannot overwrite.
 """
 
 from __future__ import annotations
@@ -33,13 +35,34 @@ LOCK_S = 10.0
 # A lock is neither written to the append-only file nor replicated: it costs no fsync, and dies with its Redis.
 UNRECORDED = "redis.replicate_commands() redis.set_repl(redis.REPL_NONE) "
 
+PATIENCE_S = 1.0
+"""Who waits in the queue asks far more often than this; one that has not is dead and holds nobody up."""
+
+NEXT_IN_LINE_S = 0.004
+
+# The rows, or 1 for who is next in line and 0 for those behind. KEYS: events, lock, queue, alive. ARGV:
+# token, expiry of the lock in ms, patience in ms.
 BEGIN = (
     UNRECORDED
     + """
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[2]) == ARGV[1] then
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local first = redis.call('LINDEX', KEYS[3], 0)
+while first and first ~= ARGV[1] and now - tonumber(redis.call('HGET', KEYS[4], first) or 0) > tonumber(ARGV[3]) do
+    redis.call('LPOP', KEYS[3])
+    redis.call('HDEL', KEYS[4], first)
+    first = redis.call('LINDEX', KEYS[3], 0)
+end
+if (not first or first == ARGV[1]) and (redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+        or redis.call('GET', KEYS[2]) == ARGV[1]) then
+    redis.call('LREM', KEYS[3], 1, ARGV[1])
+    redis.call('HDEL', KEYS[4], ARGV[1])
     return redis.call('LRANGE', KEYS[1], 0, -1)
 end
-return false
+if redis.call('HSET', KEYS[4], ARGV[1], now) == 1 then redis.call('RPUSH', KEYS[3], ARGV[1]) end
+redis.call('PEXPIRE', KEYS[3], 60000)
+redis.call('PEXPIRE', KEYS[4], 60000)
+return redis.call('LINDEX', KEYS[3], 0) == ARGV[1] and 1 or 0
 """
 )
 
@@ -141,19 +164,20 @@ class RedisStore:
                     await _call("released the lock", self._release(keys=[_lock(conversation_id)], args=[token]))
 
     async def _lock(self, conversation_id: str, token: str) -> list[str]:
-        keys, args = [_list(conversation_id), _lock(conversation_id)], [token, str(int(LOCK_S * 1000))]
+        keys = [_list(conversation_id), _lock(conversation_id), *_queue(conversation_id)]
+        args = [token, str(int(LOCK_S * 1000)), str(int(PATIENCE_S * 1000))]
         deadline, pause = time.monotonic() + self._wait_s, 0.002
         while True:
-            rows = await _call("read a conversation", self._begin(keys=keys, args=args))
-            if rows is not None:
-                return list(rows)
+            answer = await _call("read a conversation", self._begin(keys=keys, args=args))
+            if isinstance(answer, list):
+                return answer
             if time.monotonic() > deadline:
                 raise Conflict(
                     f"conversation {conversation_id!r} was busy for {self._wait_s:g} s with an earlier message; "
                     "send this one again"
                 )
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 0.05)
+            pause = NEXT_IN_LINE_S if answer else min(pause * 1.5, 0.05)
 
     async def _keep(self, conversation_id: str, token: str) -> None:
         keys, args = [_lock(conversation_id)], [token, str(int(LOCK_S * 1000))]
@@ -245,3 +269,7 @@ def _list(conversation_id: str) -> str:
 
 def _lock(conversation_id: str) -> str:
     return f"deskhand:lock:{conversation_id}"
+
+
+def _queue(conversation_id: str) -> tuple[str, str]:
+    return f"deskhand:queue:{conversation_id}", f"deskhand:alive:{conversation_id}"

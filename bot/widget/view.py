@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from bot.events import BotSaid, Closed, Event, HandedOff, PersonJoined, PersonSaid, Rated, Released, UserSaid
+from bot.events import BotSaid, Closed, Event, HandedOff, Held, PersonJoined, PersonSaid, Rated, Released, UserSaid
 from bot.stores.store import ConversationStore
 
 ALIVE_S = 20.0
@@ -28,7 +28,9 @@ def public(offset: int, event: Event) -> Frame | None:
 
 def _seen(event: Event) -> Frame | None:
     match event:
-        case UserSaid():
+        case Held():
+            return {"kind": "customer", "id": event.message_id, "text": event.text}
+        case UserSaid() if event.by_customer and not _shown(event):
             return {"kind": "customer", "id": event.message_id, "text": _words(event)}
         case BotSaid():
             return _bot(event)
@@ -48,10 +50,17 @@ def _seen(event: Event) -> Frame | None:
             return None
 
 
+def _shown(event: UserSaid) -> bool:
+    """Whether the last of the messages that were read as one was held before, and seen then."""
+    return bool(event.parts) and bool(event.parts[-1].get("held"))
+
+
 def _words(event: UserSaid) -> str:
-    """What the customer saw: the label of the button, not the payload behind it."""
+    """What the customer saw: the label of the button, not the payload behind it; of several parts the last."""
     title = event.metadata.get("title")
-    return title if isinstance(title, str) and title else event.text
+    if isinstance(title, str) and title:
+        return title
+    return str(event.parts[-1].get("text")) if event.parts else event.text
 
 
 def _bot(event: BotSaid) -> Frame | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -95,8 +96,33 @@ class StoreContract:
 
         self.run(test)
 
+    async def queued(self, store: ConversationStore, conversation_id: str) -> int:
+        """How many wait for their turn."""
+        raise NotImplementedError
+
     async def steal_lock(self, store: ConversationStore, conversation_id: str) -> None:
         raise NotImplementedError
+
+    def test_who_waits_longest_writes_next(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async def write(number: int) -> None:
+                async with store.turn(id_) as turn:
+                    turn.add(said(f"{number}", id_=f"m{number}"))
+                    await asyncio.sleep(0)
+                    await turn.commit()
+
+            waiting = []
+            async with store.turn(id_):
+                for number in range(12):
+                    waiting.append(asyncio.create_task(write(number)))
+                    async with asyncio.timeout(5):
+                        while await self.queued(store, id_) <= number:  # noqa: ASYNC110
+                            await asyncio.sleep(0.001)
+            await asyncio.gather(*waiting)
+            said_ = [event.text for event in (await store.read(id_)).events if isinstance(event, UserSaid)]
+            assert said_ == [str(number) for number in range(12)]
+
+        self.run(test)
 
     def test_conversations_are_listed_by_mode_and_time(self) -> None:
         async def test(store: ConversationStore, id_: str) -> None:
@@ -151,6 +177,10 @@ class TestMemoryStore(StoreContract):
     def _make(self) -> None:
         self.make = MemoryStore
 
+    async def queued(self, store: ConversationStore, conversation_id: str) -> int:
+        assert isinstance(store, MemoryStore)
+        return len(store._locks[conversation_id]._waiters or ())
+
     async def steal_lock(self, store: ConversationStore, conversation_id: str) -> None:
         assert isinstance(store, MemoryStore)
         del store._locks[conversation_id]
@@ -160,6 +190,10 @@ class TestRedisStore(StoreContract):
     @pytest.fixture(autouse=True)
     def _make(self, redis_url: str) -> None:
         self.make = lambda: RedisStore(redis_url)
+
+    async def queued(self, store: ConversationStore, conversation_id: str) -> int:
+        assert isinstance(store, RedisStore)
+        return int(await store._redis.llen(f"deskhand:queue:{conversation_id}"))
 
     async def steal_lock(self, store: ConversationStore, conversation_id: str) -> None:
         assert isinstance(store, RedisStore)
@@ -173,6 +207,21 @@ class TestRedisStore(StoreContract):
                     async with impatient.turn(id_):
                         pass
             await impatient.close()
+
+        self.run(test)
+
+    def test_somebody_who_died_in_the_queue_holds_nobody_up(self, redis_url: str, monkeypatch: Any) -> None:
+        monkeypatch.setattr("bot.stores.redis.PATIENCE_S", 0.05)
+
+        async def test(store: ConversationStore, id_: str) -> None:
+            async with store.turn(id_):
+                dead = asyncio.create_task(store.turn(id_).__aenter__())
+                await asyncio.sleep(0.02)
+                dead.cancel()
+                await asyncio.gather(dead, return_exceptions=True)
+            async with asyncio.timeout(1), store.turn(id_) as turn:
+                turn.add(said("next"))
+                await turn.commit()
 
         self.run(test)
 

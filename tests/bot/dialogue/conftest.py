@@ -25,7 +25,7 @@ from bot.payload import parse_payload
 from bot.policy import decide
 from bot.respond import respond
 from bot.session import open_session
-from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, Wait
+from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 
 TESTS = Path(__file__).parents[2]
 RASA = Path(os.environ.get("DESKHAND_SHARED", TESTS.parents[1] / "shared")) / "rasa"
@@ -96,6 +96,8 @@ class Desk:
                 return [BotSaid(text="Which do you mean?", buttons=buttons, source="clarify")]
             case HandOff():
                 return hand_off(step.reason, self.conversation, self.domain, gap=step.gap)
+            case StillWaiting():
+                return [BotSaid(text="Somebody is coming.", source="waiting")]
             case _:
                 raise AssertionError(step)
 

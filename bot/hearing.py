@@ -1,0 +1,58 @@
+"""What the engine understands of a message, as the event and the candidates that `decide` goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.entities import Finder
+from bot.events import UserSaid
+from bot.messages import UserMessage
+from bot.steps import Candidates
+from retrieval.engine import Engine
+from retrieval.types import Understanding
+
+RANKING = 3
+"""Intents kept with a message: as many as a clarifying question offers."""
+
+
+def hear(engine: Engine, finder: Finder, message: UserMessage, context: tuple[str, ...]) -> tuple[UserSaid, Candidates]:
+    """Slow: for a thread."""
+    heard = engine.understand(message.text, context=context)
+    candidates = Candidates(tuple(engine.answer(heard)), tuple(engine.search(heard)))
+    return _event(message, heard, engine.id, finder), candidates
+
+
+def _event(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:
+    entities = (
+        {"entity": e.name, "value": e.value, "start": e.start, "end": e.end, "confidence": e.confidence}
+        for e in heard.entities
+    )
+    intent = heard.intent
+    return user_said(
+        message,
+        bundle,
+        intent=intent.name if intent else None,
+        confidence=intent.confidence if intent else 0.0,
+        ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
+        in_scope=heard.in_scope,
+        entities=finder.merged(entities, message.text),
+    )
+
+
+def explicit(message: UserMessage, bundle: str, payload: tuple[str, Sequence[dict[str, Any]]]) -> UserSaid:
+    """A message that names its intent needs no understanding."""
+    intent, entities = payload
+    return user_said(message, bundle, intent=intent, confidence=1.0, entities=tuple(entities))
+
+
+def user_said(message: UserMessage, bundle: str, **understood: Any) -> UserSaid:
+    return UserSaid(
+        text=message.text,
+        message_id=message.id,
+        channel=message.channel,
+        metadata=message.metadata,
+        parts=message.parts,
+        bundle=bundle,
+        **understood,
+    )
