@@ -14,7 +14,10 @@ from bot.conversation import Conversation
 from bot.events import BotSaid, Held
 from bot.messages import UserMessage
 from bot.payload import parse_payload
-from bot.wording import asks
+from bot.wording import asks, without_greeting
+
+WHOLE = 3
+"""More words than this may be a sentence."""
 
 
 def may_wait(message: UserMessage, config: BurstsConfig) -> bool:
@@ -41,10 +44,12 @@ def superseded(message: UserMessage, held: Sequence[Held]) -> bool:
 
 
 def joined(message: UserMessage, held: Sequence[Held]) -> UserMessage:
-    """The message with what was held before it."""
+    """The message with what was held before it; a greeting before a whole sentence says nothing and is left out."""
     if not held or [one.message_id for one in held] == [message.id]:
         return message
     parts = [{"id": one.message_id, "text": one.text, "held": True} for one in held]
     if held[-1].message_id != message.id:
         parts.append({"id": message.id, "text": message.text})
-    return replace(message, text=" ".join(str(part["text"]).strip() for part in parts), parts=tuple(parts))
+    text = " ".join(str(part["text"]).strip() for part in parts)
+    rest = without_greeting(text)
+    return replace(message, text=rest if len(rest.split()) > WHOLE else text, parts=tuple(parts))

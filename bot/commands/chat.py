@@ -104,7 +104,7 @@ def _show(said: BotSaid) -> None:
 def _decided(events: Sequence[Event]) -> str:
     """What the desk did about a message, in its order."""
     said = [_step(event) for event in events]
-    return ", ".join(dict.fromkeys(step for step in said if step)) or "nothing, a person has this conversation"
+    return ", ".join(dict.fromkeys(step for step in said if step)) or "nothing, a person was called"
 
 
 def _step(event: Event) -> str:
@@ -119,6 +119,8 @@ def _step(event: Event) -> str:
             return f"answer {answer}, P(correct) {p:.2f}"
         case BotSaid(source="passage"):
             return "reply from the articles"
+        case BotSaid(source="waiting"):
+            return "says that somebody is coming"
         case BotSaid(source="clarify"):
             return "asks back, as candidates are close"
         case HandedOff(reason=reason):

@@ -173,8 +173,11 @@ def test_pausing_lasts_until_resumed() -> None:
 
 
 def test_the_context_is_what_was_said_last_on_both_sides() -> None:
-    log: list[Event] = [said("old"), BotSaid(text="answer"), said("new", 2), BotSaid(image="x.png")]
+    log: list[Event] = [said("old"), BotSaid(text="x", source="answer"), said("new", 2)]
+    log += [BotSaid(text="answer", source="passage"), BotSaid(text="Which order?"), BotSaid(image="x.png")]
     assert fold("c", log).context == ("answer", "new")
+    assert fold("c", [said("hi"), BotSaid(text="Hello!")]).context == ("", "hi"), "a greeting says nothing"
+    assert fold("c", [said("hi"), PersonSaid(text="Hi, it is Ann", person="Ann")]).context == ("Hi, it is Ann", "hi")
     assert fold("c", [*log, SessionStarted()]).context == ("", "")
     assert Conversation("c").context == ("", "")
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from bot.conversation import Conversation, fold
 from bot.domain import Domain
-from bot.events import BotSaid, Event, FollowupSet, HandedOff, LoopChanged, Paused, SlotSet, UserSaid
+from bot.events import BotSaid, Event, FollowupSet, HandedOff, LoopChanged, Paused, PersonJoined, SlotSet, UserSaid
 from bot.fill import fill
 from bot.payload import parse_payload
 from bot.policy import decide
-from bot.steps import Answer, Candidates, Clarify, HandOff, Limits, RunAction, Step, Wait
-from retrieval.types import AnswerHit, LoggedRequest
+from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
+from retrieval.types import AnswerHit, LoggedRequest, Passage
 
 INTENTS = [
     None,
@@ -55,8 +55,34 @@ def test_nothing_happens_before_the_customer_speaks(shop: Domain) -> None:
 
 
 def test_a_person_who_has_the_conversation_is_not_talked_over(shop: Domain) -> None:
-    assert step(shop, said("x"), HandedOff(reason="asked"), said("hi", "greet")) == Wait()
+    joined = (said("x"), HandedOff(reason="asked"), PersonJoined(person="Ann"), said("hi", "greet"))
+    assert step(shop, *joined, candidates=hit(0.99)) == Wait()
     assert step(shop, said("x"), Paused(), said("hi", "greet")) == Wait()
+
+
+def test_until_somebody_joins_what_is_sure_is_said_and_what_is_not_is_promised_once(shop: Domain) -> None:
+    handed = (said("x"), HandedOff(reason="asked"))
+    assert step(shop, *handed) == Wait(), "the turn of the hand-off itself is over"
+    assert isinstance(step(shop, *handed, said("and y"), candidates=hit(0.95)), Answer)
+    assert step(shop, *handed, said("hi", "greet")) == RunAction("utter_greet", "rule")
+    assert step(shop, *handed, said("and y")) == StillWaiting()
+    told = BotSaid(text="Somebody is coming.", source="waiting")
+    assert step(shop, *handed, said("and y"), told, said("and z")) == Wait()
+    silent = Limits(answers_while_waiting=False)
+    assert decide(fold("c", [*handed, said("hi", "greet")]), shop, hit(0.95), silent) == Wait()
+
+
+@pytest.mark.parametrize(
+    ("p_correct", "p_relevant", "found"),
+    [(0.91, 0.98, Cite), (0.99, 0.95, Answer), (0.95, 0.9, Answer), (0.99, 0.55, Answer), (0.9, 0.2, Answer)],
+)
+def test_passages_come_before_an_answer_only_when_they_are_surer(
+    shop: Domain, p_correct: float, p_relevant: float, found: type[Step]
+) -> None:
+    text = "How long do refunds take? A refund takes five days."
+    passages = (Passage("p1", "a1", "Refunds", "", text, "", 0.9, p_relevant),)
+    offers = Candidates((AnswerHit("a1", "Soon.", p_correct, p_correct),), passages)
+    assert type(step(shop, said("how long do refunds take"), candidates=offers)) is found
 
 
 def test_a_follow_up_comes_before_everything_else(shop: Domain) -> None:
