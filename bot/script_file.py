@@ -20,13 +20,15 @@ KINDS = ("intent", "user", "action", "bot", "slot_was_set", "active_loop", "chec
 
 @dataclass(frozen=True)
 class Line:
-    """One step. `name` is the intent, action, form or checkpoint; `slots` are (slot, value, has a value)."""
+    """One step. `name` is the intent, action, form or checkpoint; `slots` are (slot, value, has a value). `said` are
+    the words of a customer, also where the step names an intent and rules and stories go by that."""
 
     kind: Literal["user", "action", "slots", "loop", "checkpoint"]
     name: str | None = None
     text: str | None = None
     entities: tuple[str, ...] | None = None
     slots: tuple[tuple[str, Any, bool], ...] = ()
+    said: str | None = None
     place: Place = NOWHERE
 
 
@@ -82,8 +84,9 @@ def _user_line(step: Block, place: Place) -> Line:
     if isinstance(entities, list):
         found = tuple(sorted({next(iter(item)) if isinstance(item, dict) else str(item) for item in entities if item}))
     intent = step.get("intent")
-    text = None if intent else str(step.get("user", ""))
-    return Line("user", str(intent) if intent else None, text=text, entities=found, place=place)
+    said = str(step["user"]).strip() if "user" in step else None
+    text = None if intent else said or ""
+    return Line("user", str(intent) if intent else None, text=text, entities=found, said=said, place=place)
 
 
 def expect(script: Script, slots: Mapping[str, Slot], *, exact: bool) -> tuple[Expected, tuple[Expected, ...]]:

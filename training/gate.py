@@ -7,8 +7,9 @@ said. Method: paired bootstrap non-inferiority over conversations, exact McNemar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -65,6 +66,17 @@ def decide(candidate: Scores, current: Scores | None, config: GateConfig) -> Ver
         _latency(candidate, current, config),
     ]
     return Verdict((*floors, *compared, _size(candidate)))
+
+
+def decide_examples(candidate: Mapping[str, Any], *, answers_in_service: int) -> Verdict:
+    """The verdict on a bundle that has no answers; `candidate` are its scores on held-out examples (`intents`)."""
+    found, blind = float(candidate.get("accuracy", 0.0)), float(candidate.get("commonest", 1.0))
+    what = f"{found:.1%} of {candidate.get('n', 0)} held-out examples get the right intent"
+    checks = [Check("floor", found > blind, f"{what}; always saying the commonest intent gets {blind:.1%}.")]
+    if answers_in_service:
+        why = f"The bundle in service knows {answers_in_service} answers and this one none"
+        checks.append(Check("answers", False, f"{why}; import the conversations and train again."))
+    return Verdict(tuple(checks))
 
 
 def _pair(candidate: Scores, current: Scores) -> list[Pair]:

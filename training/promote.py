@@ -15,7 +15,7 @@ from retrieval.engine import Engine
 from retrieval.errors import BadInput, Conflict
 from training.config import GateConfig
 from training.evaluate import Progress, answer_actions, evaluate_replay
-from training.gate import Verdict, decide
+from training.gate import Verdict, decide, decide_examples
 from training.mine import assign
 from training.scores import Scores
 from training.split import by_time
@@ -70,6 +70,16 @@ def judge(
     current = bundles.current()
     candidate = scores(id)
     return candidate, decide(candidate, scores(current) if current and current != id else None, config)
+
+
+def judge_examples(bundles: Bundles, id: str) -> Verdict | None:
+    """The verdict on a bundle that was trained on examples alone, None for one that learned from conversations."""
+    manifest = bundles.manifest(id)
+    if manifest.rows.get("answers") or "intents" not in manifest.scores:
+        return None
+    current = bundles.current()
+    answers = bundles.manifest(current).rows.get("answers", 0) if current and current != id else 0
+    return decide_examples(manifest.scores["intents"], answers_in_service=answers)
 
 
 def promote(bundles: Bundles, id: str, verdict: Verdict | None, *, forced_because: str | None = None) -> None:

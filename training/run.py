@@ -24,6 +24,7 @@ from training.encoder import SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
 from training.heads import FittedIntents, calibrate_answers, fit_answers, fit_intents, validate_answers
+from training.labelled import train_examples
 from training.log import Scalars
 from training.mine import Mined, assign, intent_of_answers, mine
 from training.pairs import Pair, pairs
@@ -53,10 +54,17 @@ def train(
     """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
 
     `examples` are (text, intent) of the domain's nlu.yml. Stages that are already in `work` are not done again.
-    BadInput when there is nothing to learn from, Conflict while another training uses `work`.
+    Without transcripts the examples alone make a bundle that understands and has no answers. BadInput when there is
+    nothing to learn from, Conflict while another training uses `work`.
     """
+    if not transcripts and len({intent for _, intent in examples}) > 1:
+        with alone(work):
+            return train_examples(examples, config=config, bundles=bundles, work=work, progress=progress)
     if not transcripts:
-        raise BadInput("no transcripts to learn from; bring some in with `deskhand transcripts import FILE`")
+        raise BadInput(
+            "no transcripts and no examples to learn from; bring some in with `deskhand transcripts import FILE`, or "
+            "write examples of two intents into nlu.yml"
+        )
     seed_everything(config.seed)
     split = by_time(transcripts, test_share=config.test_share)
     data = fingerprint(*(dumps(t) for t in split.train))

@@ -18,7 +18,6 @@ from safetensors.numpy import save_file
 from retrieval.answers import AnswerModel
 from retrieval.bundle import Bundles, Manifest, Thresholds, new_id, write_manifest
 from retrieval.engine import Engine
-from retrieval.errors import Unavailable
 from retrieval.intents import IntentHead
 
 PROBES = 20
@@ -48,25 +47,8 @@ class Parts:
 
 
 def write(parts: Parts, root: Path, measure: Measure) -> str:
-    """The id of the finished bundle in `root`. Nothing is left behind when anything fails on the way; Unavailable when
-    the disk takes no more."""
+    """The id of the finished bundle in `root`. Nothing is left behind when anything fails on the way."""
     id = new_id(parts.config + parts.data)
-    try:
-        return _build(parts, root, id, measure)
-    except OSError as error:
-        raise Unavailable(
-            f"bundle {id} could not be written to {root}: {_reason(error)}. Nothing of it was kept, and what is in "
-            "service stays; make room, or give another data directory, and train again"
-        ) from error
-
-
-def _reason(error: OSError) -> str:
-    """A copied tree fails with a list of (source, target, reason); one reason says enough."""
-    first = error.args[0] if error.args else ""
-    return str(first[0][-1]) if isinstance(first, list) and first else str(error)
-
-
-def _build(parts: Parts, root: Path, id: str, measure: Measure) -> str:
     with Bundles(root).building(id) as directory:
         _files(parts, directory)
         manifest = _manifest(parts, id)

@@ -129,8 +129,10 @@ def promote(
 def _judge(settings: Settings, bundles: Bundles, id: str) -> Verdict:
     from bot.config import load_config as operators
     from training.config import load_config as recipe
-    from training.promote import held_out, judge
+    from training.promote import held_out, judge, judge_examples
 
+    if verdict := judge_examples(bundles, id):
+        return verdict
     training = recipe(settings.config_dir / "training.yml")
     transcripts = list(TranscriptFolder(settings.transcripts).read())
     compared = [known for known in (id, bundles.current()) if known]

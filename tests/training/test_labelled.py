@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from retrieval.bundle import Bundles
 from retrieval.engine import Engine
 from retrieval.errors import BadInput
-from training.labelled import train_intents
+from training.labelled import train_examples, train_intents
+from training.promote import judge, judge_examples
+from training.run import train
 
 ROWS = [
     (f"{before} {text}", intent)
@@ -54,3 +59,40 @@ def test_two_rows_of_two_intents_are_enough(tiny_config, tmp_path) -> None:
     path = train_intents([("where is my order", "a"), ("hello", "b")], config=tiny_config, work=tmp_path)
     heard = Engine.load(path).understand("where is my order")
     assert heard.ranking[0].name == "a"
+
+
+def test_examples_alone_make_a_bundle_that_says_how_well_it_understands(tiny_config, tmp_path) -> None:
+    id = train(tiny_config, [], bundles=tmp_path / "bundles", work=tmp_path / "work", examples=ROWS)
+    manifest = Bundles(tmp_path / "bundles").manifest(id)
+    scores = manifest.scores["intents"]
+    assert scores["n"] == len(ROWS)
+    assert scores["accuracy"] > 0.8
+    assert scores["commonest"] == 0.25
+    report = (tmp_path / "bundles" / id / "report.md").read_text()
+    assert f"Learned from {len(ROWS)} examples of 4 intents, and from no conversations" in report
+
+
+def test_the_gate_judges_it_by_held_out_examples(tiny_config, tmp_path) -> None:
+    bundles = Bundles(tmp_path / "bundles")
+    id = train_examples(ROWS, config=tiny_config, bundles=bundles.root, work=tmp_path / "work")
+    verdict = judge_examples(bundles, id)
+    assert verdict is not None
+    assert verdict.promote
+    assert "held-out examples get the right intent; always saying the commonest intent gets 25.0%" in verdict.reasons[0]
+
+
+def test_the_gate_never_puts_it_in_the_place_of_answers(tiny_config, tiny_bundles, talk, tmp_path) -> None:
+    root = tmp_path / "bundles"
+    shutil.copytree(tiny_bundles, root)
+    bundles = Bundles(root)
+    id = train_examples(ROWS, config=tiny_config, bundles=root, work=tmp_path / "work")
+    verdict = judge_examples(bundles, id)
+    assert verdict is not None
+    assert not verdict.promote
+    assert "answers and this one none; import the conversations and train again" in verdict.reasons[0]
+    learned = bundles.current()
+    assert learned
+    assert judge_examples(bundles, learned) is None
+    bundles.promote(id)
+    _, verdict = judge(bundles, learned, talk[-20:], training=talk, error_budget=0.2, config=tiny_config.gate)
+    assert any("first candidate" in reason for reason in verdict.reasons)

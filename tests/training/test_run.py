@@ -144,7 +144,7 @@ def bots(talk: list[Transcript]) -> list[Transcript]:
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (lambda _: [], r"no transcripts to learn from; bring some in with `deskhand transcripts import"),
+        (lambda _: [], r"no transcripts and no examples to learn from; .*`deskhand transcripts import"),
         (lambda talk: talk[:3], r"only 5 customer messages were answered .*at least 8 .*transcripts import"),
         (lambda talk: only("customer", talk), r"only 0 customer messages .*both sides"),
         (lambda talk: only("agent", talk), r"only 0 customer messages .*both sides"),

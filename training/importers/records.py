@@ -13,7 +13,6 @@ from training.importers.rows import Rejected
 
 DELIMITERS = ",;\t|"
 _SAMPLE = 100
-csv.field_size_limit(1 << 30)  # a quote that is never closed makes one field of the whole file; it is rejected by row
 
 
 class Record(NamedTuple):
@@ -73,6 +72,7 @@ class _Lines:
 
 def records(path: Path, encoding: str, delimiter: str) -> Iterator[Record | Rejected]:
     """The header first, then every record; those with another number of fields than the header are rejected."""
+    csv.field_size_limit(1 << 30)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         lines, number, width = _Lines(file), 1, 0
         while (fields := _next(lines, delimiter)) is not None:

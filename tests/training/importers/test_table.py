@@ -55,11 +55,6 @@ def test_columns_that_cannot_be_told_are_asked_for(desk: Any) -> None:
         desk.imports(desk.file("log.csv", "p,q\n1,2\n3,4\n"))
 
 
-def test_a_megabyte_without_a_line_break_is_no_table(desk: Any) -> None:
-    with pytest.raises(BadInput, match="has one column only"):
-        desk.imports(desk.file("log.csv", "a" * 1_000_000))
-
-
 def test_people_who_talk_in_many_chats_are_the_agents(desk: Any) -> None:
     rows = ["chat,author,message"]
     for n, (customer, agent) in enumerate(

@@ -1,0 +1,1 @@
+"""Tests of a desk's dialogue that its people write: `deskhand test`."""
