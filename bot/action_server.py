@@ -1,20 +1,24 @@
 """The HTTP client of a rasa-sdk action server; the only translator to and from its tracker JSON is `bot.tracker`.
 
 The protocol is that of Rasa 3.6 and rasa-sdk 3.6 to 3.21: `POST {next_action, sender_id, tracker, domain, version}`,
-answered by `{events, responses}`; 400 means that the action rejects, 404 that there is none of that name. The domain
-goes with every call: a server of rasa-sdk 3.6 that got only its digest would run the action with an empty one, and a
-newer one that wants it (449) never has to ask.
+answered by `{events, responses}`; 400 means that the action rejects, 404 that there is none of that name, 449 that the
+server wants the domain. It goes with every call unless `digest` is set: a server of rasa-sdk 3.6 that got only its
+digest would run the action with an empty one. A newer one keeps it, and calls carry little more than the tracker.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
+from bot.breaker import Breaker
+from bot.config import ActionsConfig
 from bot.conversation import Conversation
 from bot.domain import Domain
 from bot.events import BotSaid, Event
@@ -25,6 +29,9 @@ from retrieval.errors import BadInput, NotFound, Unavailable
 RASA_VERSION = "3.6.21"
 LARGEST = 2_000_000
 AGAIN = (502, 503, 504)
+WANTS_DOMAIN = 449
+PAUSE_S = 0.1
+"""Before a call is made again: a server that restarts needs a moment."""
 
 
 class ActionFailed(Unavailable):
@@ -41,7 +48,8 @@ class ActionServer:
     """`timeout` and `connect_timeout` are seconds for one attempt.
 
     A call that never reached the server, or that a proxy turned away, is tried `retries` more times with the same
-    `Idempotency-Key`; one that timed out is not, because the action may have run.
+    `Idempotency-Key`; one that timed out is not, because the action may have run. After `breaker_failures` failures of
+    these kinds in a row calls fail at once for `breaker_pause` seconds. `compress` deflates the bodies.
     """
 
     def __init__(
@@ -52,6 +60,10 @@ class ActionServer:
         connect_timeout: float = 2.0,
         retries: int = 1,
         headers: Mapping[str, str] | None = None,
+        compress: bool = False,
+        digest: bool = False,
+        breaker_failures: int = 5,
+        breaker_pause: float = 30.0,
     ) -> None:
         given = httpx.URL(url)
         if given.scheme not in ("http", "https") or not given.host:
@@ -59,7 +71,27 @@ class ActionServer:
         self.url = given.copy_with(path="/webhook") if given.path in ("", "/") else given
         self.timeout = timeout
         self.retries = retries
+        self.compress = compress
+        self.digest = digest
+        self._breaker = Breaker(failures=breaker_failures, pause_s=breaker_pause)
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(timeout, connect=connect_timeout), headers=headers)
+
+    @classmethod
+    def of(cls, url: str | None, config: ActionsConfig) -> ActionServer | None:
+        """None without an address: custom actions then fail with the cure."""
+        if not url:
+            return None
+        return cls(
+            url,
+            timeout=config.timeout_s,
+            connect_timeout=config.connect_timeout_s,
+            retries=config.retries,
+            headers=config.headers,
+            compress=config.compress,
+            digest=config.digest,
+            breaker_failures=config.breaker_failures,
+            breaker_pause=config.breaker_pause_s,
+        )
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -93,10 +125,12 @@ class ActionServer:
             "next_action": name,
             "sender_id": conversation.id,
             "tracker": to_tracker(conversation, domain),
-            "domain": domain.raw,
             "version": RASA_VERSION,
         }
-        status, answer = await self._post(name, body)
+        own = {"domain_digest": domain.fingerprint} if self.digest else {"domain": domain.raw}
+        status, answer = await self._post(name, {**body, **own})
+        if status == WANTS_DOMAIN:
+            status, answer = await self._post(name, {**body, **own, "domain": domain.raw})
         if status == 400:
             raise ActionRefused(_reason(answer))
         if status == 404:
@@ -108,8 +142,24 @@ class ActionServer:
         return _understood(name, answer, conversation, domain)
 
     async def _post(self, name: str, body: dict[str, Any]) -> tuple[int, bytes]:
-        content = json.dumps(body, default=str).encode()
+        if wait := self._breaker.opens_in():
+            raise ActionFailed(f"action server {self.url} keeps failing; the next attempt is in {wait:.0f} s")
         headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+        content = json.dumps(body, default=str).encode()
+        if self.compress:
+            content, headers["Content-Encoding"] = zlib.compress(content), "deflate"
+        try:
+            status, answer = await self._attempts(name, content, headers)
+        except ActionFailed:
+            self._breaker.failed()
+            raise
+        if status in AGAIN:
+            self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+        return status, answer
+
+    async def _attempts(self, name: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         for left in range(self.retries, -1, -1):
             try:
                 status, answer = await self._send(name, content, headers)
@@ -119,13 +169,14 @@ class ActionServer:
                         f"action server {self.url} cannot be reached ({error}); is it running?"
                     ) from error
             except httpx.TimeoutException as error:
-                cure = "make the action quicker or raise the timeout"
+                cure = "make the action quicker or raise actions.timeout_s"
                 raise ActionFailed(f"action {name!r} took longer than {self.timeout:g} s; {cure}") from error
             except httpx.HTTPError as error:
                 raise ActionFailed(f"action {name!r}: {error!r}; see the action server's log") from error
             else:
                 if status not in AGAIN or not left:
                     return status, answer
+            await asyncio.sleep(PAUSE_S)
         raise AssertionError("the last attempt returns or raises")
 
     async def _send(self, name: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -159,7 +210,7 @@ def _understood(name: str, answer: bytes, conversation: Conversation, domain: Do
         raise ActionFailed(f"action {name!r} answered events or responses that are no lists of objects")
     try:
         said: list[Event] = [_said(response, conversation, domain) for response in responses]
-        done = [event for one in events if (event := from_rasa(one)) is not None]
+        done = [from_rasa(one) for one in events]
     except (BadInput, NotFound) as error:
         raise ActionFailed(f"action {name!r}: {error}") from error
     return [*(one for one in said), *done]

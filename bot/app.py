@@ -72,7 +72,7 @@ class Parts:
         store = RedisStore(url)
         shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
         engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics)
-        server = ActionServer(settings.actions_url) if settings.actions_url else None
+        server = ActionServer.of(settings.actions_url, config.actions)
         manager = Manager(
             store=store,
             engines=engines,

@@ -65,6 +65,18 @@ class HandoffConfig(Section):
     answer_while_waiting: bool = True
 
 
+class ActionsConfig(Section):
+    timeout_s: float = Field(default=10, gt=0, le=600)
+    connect_timeout_s: float = Field(default=2, gt=0, le=60)
+    retries: int = Field(default=1, ge=0, le=10)
+    headers: dict[str, str] = Field(default_factory=dict)
+    compress: bool = False
+    digest: bool = False
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_pause_s: float = Field(default=30, gt=0)
+    notice_s: float = Field(default=1, gt=0)
+
+
 class BurstsConfig(Section):
     moment_s: float = Field(default=0.5, ge=0, le=10)
     words: int = Field(default=4, ge=1, le=50)
@@ -173,6 +185,7 @@ class Config(Section):
     replies: RepliesConfig = RepliesConfig()
     handoff: HandoffConfig = HandoffConfig()
     bursts: BurstsConfig = BurstsConfig()
+    actions: ActionsConfig = ActionsConfig()
     business_hours: BusinessHours = BusinessHours()
     channels: Channels = Channels()
     retention: Retention = Retention()

@@ -173,6 +173,20 @@ class ReminderCancelled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReminderFired(Event):
+    """A reminder was due; the message that it triggers follows."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted(Event):
+    """An event of Rasa's that has no effect here; the action server gets it back as it was."""
+
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoopChanged(Event):
     """`name` is the form that is now open, None when none is."""
 

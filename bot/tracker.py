@@ -6,6 +6,7 @@ Rasa writes `action_listen` before every customer message and around sessions; w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.conversation import EXTRACT, LISTEN, Conversation
@@ -17,6 +18,7 @@ from bot.events import (
     Event,
     FollowupSet,
     LoopChanged,
+    Noted,
     Paused,
     PersonSaid,
     ReminderCancelled,
@@ -133,6 +135,8 @@ def to_rasa(event: Event) -> list[dict[str, Any]]:
                     "name": event.name,
                 }
             ]
+        case Noted(data=data):
+            return [{**head, **{key: value for key, value in data.items() if value is not None}}]
         case _:
             name_of = _PLAIN.get(type(event))
             return [{"event": name_of, **head}] if name_of else []
@@ -151,19 +155,16 @@ def _action(name: str, at: float, policy: str | None = None, confidence: float |
     }  # fmt: skip
 
 
-def from_rasa(data: dict[str, Any]) -> Event | None:
-    """An event that an action returned; None for those without effect here. Raises BadInput for an unknown one."""
+WITHOUT_EFFECT = frozenset(
+    {"agent", "entities", "export", "form_validation", "loop_interrupted", "session_ended", "user_featurization"}
+)
+
+
+def from_rasa(data: dict[str, Any]) -> Event:
+    """An event that an action returned. Raises BadInput for an unknown one."""
     kind = data.get("event")
-    if kind in (
-        "entities",
-        "user_featurization",
-        "form_validation",
-        "loop_interrupted",
-        "export",
-        "agent",
-        "session_ended",
-    ):
-        return None
+    if kind in WITHOUT_EFFECT:
+        return Noted(data=data)
     make = _MAKE.get(str(kind))
     if make is None:
         raise BadInput(f"unknown event {kind!r}; known: {', '.join(sorted(_MAKE))}")
@@ -203,10 +204,17 @@ def _reminder(data: dict[str, Any]) -> ReminderSet:
     return ReminderSet(
         name=str(data.get("name")),
         intent=str(data["intent"]),
-        due=str(data["date_time"]),
+        due=_time(data["date_time"]),
         entities=data.get("entities"),
         cancelled_by_message=bool(data.get("kill_on_user_msg", True)),
     )
+
+
+def _time(value: Any) -> str:
+    try:
+        return datetime.fromisoformat(str(value)).astimezone(UTC).isoformat()
+    except ValueError as error:
+        raise BadInput(f"a reminder is due at {value!r}, which is no ISO 8601 time") from error
 
 
 _MAKE: dict[str, Callable[[dict[str, Any]], Event]] = {

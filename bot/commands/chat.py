@@ -162,13 +162,13 @@ def _manager(settings: Settings) -> Manager:
     from bot.stores.memory import MemoryStore
     from retrieval.bundle import Bundles
 
-    metrics = Metrics()
+    metrics, config = Metrics(), load_config(settings.config_dir)
     shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
     return Manager(
         store=MemoryStore(),
         engines=Engines(Bundles(settings.bundles), shelf, metrics=metrics),
         domain=load_domain(settings.config_dir),
-        config=load_config(settings.config_dir),
+        config=config,
         metrics=metrics,
-        server=ActionServer(settings.actions_url) if settings.actions_url else None,
+        server=ActionServer.of(settings.actions_url, config.actions),
     )

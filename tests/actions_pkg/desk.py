@@ -6,7 +6,7 @@ import datetime
 import time
 from typing import Any
 
-from rasa_sdk import Action, FormValidationAction
+from rasa_sdk import Action, FormValidationAction, events
 from rasa_sdk.events import (
     AllSlotsReset,
     BotUttered,
@@ -94,13 +94,43 @@ class Everything(Action):
         return "action_everything"
 
     def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[Any]:
-        due = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+        due = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)  # noqa: UP017 - also runs on Python 3.10
         return [
             SlotSet("reason", "late"),
             AllSlotsReset(),
             BotUttered("by the way"),
             ReminderScheduled("check_order", due, name="later"),
             FollowupAction("utter_goodbye"),
+        ]
+
+
+class EveryEvent(Action):
+    """Returns one of each of the SDK's events, those without effect here included."""
+
+    def name(self) -> str:
+        return "action_every_event"
+
+    def run(self, dispatcher: Any, tracker: Any, domain: Any) -> list[Any]:
+        return [
+            events.SlotSet("reason", "late"),
+            events.AllSlotsReset(),
+            events.ActiveLoop("return_form"),
+            events.ActiveLoop(None),
+            events.ConversationPaused(),
+            events.ConversationResumed(),
+            events.BotUttered("by the way"),
+            events.AgentUttered("I looked into it", {"from": "the back office"}),
+            events.StoryExported(),
+            events.ReminderScheduled("ask_hours", datetime.datetime(2030, 1, 1), name="later"),
+            events.ReminderCancelled(name="later"),
+            events.ActionExecuted("utter_hours"),
+            events.ActionReverted(),
+            events.ActionExecutionRejected("utter_hours"),
+            events.FollowupAction("utter_goodbye"),
+            events.UserUttered("hello", parse_data={"intent": {"name": "greet", "confidence": 0.9}, "entities": []}),
+            events.UserUtteranceReverted(),
+            events.SessionStarted(),
+            events.Restarted(),
         ]
 
 

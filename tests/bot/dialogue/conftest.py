@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from sdk_servers import old_python, sdk_server
 
 from bot.action_server import ActionFailed, ActionServer
 from bot.actions import hand_off, run
@@ -113,29 +112,19 @@ class Desk:
 def sdk() -> Iterator[str]:
     """The address of a real rasa-sdk server with the actions of tests/actions_pkg."""
     pytest.importorskip("rasa_sdk")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions_pkg", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with sdk_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def old_sdk() -> Iterator[str]:
+    """The same actions on rasa-sdk 3.6."""
     try:
-        _until_ready(process, f"http://127.0.0.1:{port}/health")
-        yield f"http://127.0.0.1:{port}/webhook"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            pass
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            raise AssertionError(f"the action server ended with {process.wait(0.1)}; run it by hand to see why")
-    raise AssertionError("the action server does not start")
+        python = old_python()
+    except LookupError as error:
+        pytest.skip(str(error))
+    with sdk_server(python) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

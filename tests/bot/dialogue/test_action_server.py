@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from bot.action_server import ActionFailed, ActionRefused, ActionServer
+from bot.breaker import Breaker
 from bot.conversation import Conversation, fold
 from bot.domain import Domain
 from bot.events import BotSaid, Event, FollowupSet, ReminderSet, SessionStarted, SlotSet, SlotsReset, UserSaid
+from bot.tracker import to_rasa
 from retrieval.errors import BadInput
 
 
@@ -41,6 +43,18 @@ def test_an_action_says_and_does_what_it_returns(sdk: str, shop: Domain, convers
     assert kinds == [SlotSet, SlotsReset, BotSaid, ReminderSet, FollowupSet]
     assert isinstance(events[3], ReminderSet)
     assert events[3].due == "2030-01-01T00:00:00+00:00"
+
+
+def test_every_event_that_the_sdk_can_return_is_understood(sdk: str, shop: Domain, conversation: Conversation) -> None:
+    found = call(sdk, "action_every_event", conversation, shop)
+    assert [type(event).__name__ for event in found] == [
+        "SlotSet", "SlotsReset", "LoopChanged", "LoopChanged", "Paused", "Resumed", "BotSaid", "Noted", "Noted",
+        "ReminderSet", "ReminderCancelled", "ActionRan", "Undone", "ActionRejected", "FollowupSet", "UserSaid",
+        "Rewound", "SessionStarted", "Restarted",
+    ]  # fmt: skip
+    sent = [one for event in found for one in to_rasa(event) if one["event"] in ("agent", "export")]
+    assert [(one["event"], one.get("text")) for one in sent] == [("agent", "I looked into it"), ("export", None)]
+    assert conversation.apply(*found).slots == {}
 
 
 def test_an_action_sees_the_tracker_as_rasa_would_send_it(sdk: str, shop: Domain, conversation: Conversation) -> None:
@@ -156,6 +170,7 @@ def odd() -> Iterator[Any]:
         (b'{"events": [7]}', "no lists of objects"),
         (b'{"events": [{"event": "teleport"}]}', "unknown event 'teleport'"),
         (b'{"events": [{"event": "slot"}]}', "event 'slot' does not fit"),
+        (b'{"events": [{"event": "reminder", "intent": "x", "date_time": "soon"}]}', "'soon', which is no ISO 8601"),
         (b'{"responses": [{"response": "utter_nothing"}]}', "'utter_nothing' is not in the domain"),
         (b'{"responses": [{"text": "x", "buttons": "many"}]}', "buttons must be a list"),
         (b'{"x": "' + b"a" * 3_000_000 + b'"}', "answered more than 2,000,000 bytes"),
@@ -182,6 +197,89 @@ def test_a_call_turned_away_by_a_proxy_is_made_again_under_the_same_key(
     assert [event.value for event in events if isinstance(event, SlotSet)] == ["late"]
     assert len(keys) == 2
     assert len(set(keys)) == 1
+
+
+def test_a_server_that_keeps_failing_is_left_alone_for_a_while(
+    odd: Any, shop: Domain, conversation: Conversation
+) -> None:
+    url, keys = odd((503, b"busy"), (503, b"busy"), (503, b"busy"), (200, b"{}"), (200, b"{}"))
+
+    async def test() -> None:
+        async with ActionServer(url, retries=0, breaker_failures=3, breaker_pause=0.2) as server:
+            for _ in range(3):
+                with pytest.raises(ActionFailed, match="HTTP 503"):
+                    await server.call("action_echo", conversation, shop)
+            with pytest.raises(ActionFailed, match=r"keeps failing; the next attempt is in"):
+                await server.call("action_echo", conversation, shop)
+            assert len(keys) == 3, "nobody was asked"
+            await asyncio.sleep(0.25)
+            assert await server.call("action_echo", conversation, shop) == []
+            assert await server.call("action_echo", conversation, shop) == []
+
+    asyncio.run(test())
+
+
+def test_a_breaker_lets_one_call_try_after_the_pause_and_opens_again_when_it_fails() -> None:
+    now = [0.0]
+    breaker = Breaker(failures=2, pause_s=30, clock=lambda: now[0])
+    breaker.failed()
+    assert breaker.opens_in() == 0
+    breaker.failed()
+    assert breaker.opens_in() == 30
+    now[0] = 31
+    assert breaker.opens_in() == 0
+    assert breaker.opens_in() == 30, "the others wait for what becomes of it"
+    breaker.failed()
+    now[0] = 50
+    assert breaker.opens_in() == 11
+    now[0] = 62
+    assert breaker.opens_in() == 0
+    breaker.succeeded()
+    assert breaker.opens_in() == 0
+
+
+def test_a_server_of_rasa_3_6_works_unmodified(old_sdk: str, shop: Domain, conversation: Conversation) -> None:
+    said = call(old_sdk, "action_echo", conversation, shop)[0]
+    assert isinstance(said, BotSaid)
+    assert said.custom["entity"] == "AB-1001"
+    assert said.custom["forms"] == ["order_status_form", "return_form", "survey_form"]
+    assert [type(e) for e in call(old_sdk, "action_start_return", conversation, shop)] == [BotSaid, SlotSet, SlotSet]
+    assert call(old_sdk, "action_everything", conversation, shop)
+    with pytest.raises(ActionRefused):
+        call(old_sdk, "action_refuse", conversation, shop)
+    with pytest.raises(ActionFailed, match="no action 'action_missing'"):
+        call(old_sdk, "action_missing", conversation, shop)
+
+
+@pytest.mark.parametrize("server", ["sdk", "old_sdk"])
+def test_compressed_bodies_are_understood(
+    server: str, shop: Domain, conversation: Conversation, request: pytest.FixtureRequest
+) -> None:
+    said = call(request.getfixturevalue(server), "action_echo", conversation, shop, compress=True)[0]
+    assert isinstance(said, BotSaid)
+    assert said.custom["sender"] == "c7"
+
+
+def test_the_domain_is_sent_when_the_server_asks_for_it(sdk: str, shop: Domain, conversation: Conversation) -> None:
+    async def test() -> list[int]:
+        sizes: list[int] = []
+        async with ActionServer(sdk, digest=True) as server:
+            server._client.event_hooks["request"].append(_count(sizes))
+            for _ in range(2):
+                (said,) = await server.call("action_echo", conversation, shop)
+                assert isinstance(said, BotSaid)
+                assert said.custom["forms"] == ["order_status_form", "return_form", "survey_form"]
+        return sizes
+
+    small, whole, again = asyncio.run(test())
+    assert small == again < whole, "asked once (449), then the digest is enough"
+
+
+def _count(sizes: list[int]) -> Any:
+    async def hook(request: Any) -> None:
+        sizes.append(int(request.headers["content-length"]))
+
+    return hook
 
 
 def test_a_crash_is_not_tried_again(odd: Any, shop: Domain, conversation: Conversation) -> None:
