@@ -30,6 +30,7 @@ from bot.handoff import Desk
 from bot.jobs import Jobs
 from bot.manager import Manager
 from bot.metrics import Metrics
+from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
 from bot.stores.embedded import EmbeddedRedis
@@ -62,6 +63,7 @@ class Parts:
     engines: Engines
     server: ActionServer | None
     manager: Manager
+    reminders: Reminders
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -94,6 +96,7 @@ class Parts:
             engines=engines,
             server=server,
             manager=manager,
+            reminders=Reminders(manager, metrics),
         )
 
     @asynccontextmanager
@@ -112,6 +115,8 @@ class Parts:
             await asyncio.to_thread(self.records.migrate)
             await self.engines.start()
             stack.push_async_callback(self.engines.stop)
+            await self.reminders.start()
+            stack.push_async_callback(self.reminders.stop)
             yield
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from bot.events import (
@@ -23,6 +24,9 @@ from bot.events import (
     PersonJoined,
     PersonSaid,
     Released,
+    ReminderCancelled,
+    ReminderFired,
+    ReminderSet,
     Restarted,
     Resumed,
     Rewound,
@@ -66,7 +70,7 @@ class Conversation:
     `trail` are the events of this session that still count (a rewind removes some). `actions` are the names of the
     actions since the customer's last message, `rejected` those that refused to run; `replied` says whether the customer
     got a message in this turn; `loop_rejected` whether the open form was left unanswered and has not run since. `held`
-    are the short messages that nobody has read yet.
+    are the short messages that nobody has read yet, `reminders` those that were asked for and have not fired.
     """
 
     id: str
@@ -85,6 +89,12 @@ class Conversation:
     trail: tuple[Event, ...] = ()
     marks: tuple[Mark, ...] = ()
     held: tuple[Held, ...] = ()
+    reminders: tuple[ReminderSet, ...] = ()
+
+    @property
+    def due(self) -> float | None:
+        """When the next reminder fires, in seconds since the epoch."""
+        return min((due_at(reminder) for reminder in self.reminders), default=None)
 
     @property
     def version(self) -> int:
@@ -124,6 +134,14 @@ def said_ids(said: UserSaid) -> tuple[str, ...]:
     return (said.message_id, *(str(part.get("id")) for part in said.parts))
 
 
+def due_at(reminder: ReminderSet) -> float:
+    """A time without a zone is the server's own, one that is none (an old log) has come."""
+    try:
+        return datetime.fromisoformat(reminder.due).timestamp()
+    except ValueError:
+        return 0.0
+
+
 def fold(conversation_id: str, events: Iterable[Event]) -> Conversation:
     return Conversation(conversation_id).apply(*events)
 
@@ -151,6 +169,7 @@ class _Fold:
         self.loop_rejected = start.loop_rejected
         self.followup = start.followup
         self.held = start.held
+        self.reminders = start.reminders
 
     def conversation(self) -> Conversation:
         return Conversation(
@@ -170,11 +189,13 @@ class _Fold:
             trail=tuple(self.trail),
             marks=tuple(self.marks[-MARKS:]),
             held=self.held,
+            reminders=self.reminders,
         )
 
     def add(self, event: Event) -> None:
         self.events.append(event)
         self._who(event)
+        self._remind(event)
         match event:
             case Held():
                 self.held = (*self.held, event)
@@ -207,6 +228,20 @@ class _Fold:
                 self.paused = True
             case Resumed():
                 self.paused = False
+
+    def _remind(self, event: Event) -> None:
+        """Reminders outlast rewinds and sessions; a new one replaces that of the same name."""
+        match event:
+            case ReminderSet():
+                self.reminders = (*(one for one in self.reminders if one.name != event.name), event)
+            case ReminderFired(name=name):
+                self.reminders = tuple(one for one in self.reminders if one.name != name)
+            case ReminderCancelled():
+                self.reminders = tuple(one for one in self.reminders if not _cancels(event, one))
+            case UserSaid() if self.reminders and event.by_customer:
+                self.reminders = tuple(one for one in self.reminders if not one.cancelled_by_message)
+            case Restarted():
+                self.reminders = ()
 
     def _dialogue(self, event: Event) -> None:
         match event:
@@ -266,3 +301,12 @@ class _Fold:
         for event in kept:
             self.trail.append(event)
             self._dialogue(event)
+
+
+def _cancels(cancelled: ReminderCancelled, reminder: ReminderSet) -> bool:
+    """Whether all that was said of the reminder fits; nothing said fits all."""
+    return (
+        cancelled.name in (None, reminder.name)
+        and cancelled.intent in (None, reminder.intent)
+        and cancelled.entities in (None, reminder.entities)
+    )

@@ -14,11 +14,22 @@ import structlog
 from bot import actions, bursts
 from bot.action_server import ActionFailed, ActionServer
 from bot.config import Config
-from bot.conversation import WIDGET, Conversation
+from bot.conversation import WIDGET, Conversation, due_at
 from bot.domain import Domain
 from bot.engines import Engines
 from bot.entities import Finder
-from bot.events import ActionRan, BotSaid, Event, HandedOff, Held, UserSaid, now
+from bot.events import (
+    EXTERNAL,
+    ActionRan,
+    BotSaid,
+    Event,
+    HandedOff,
+    Held,
+    ReminderFired,
+    ReminderSet,
+    UserSaid,
+    now,
+)
 from bot.hearing import explicit, hear, user_said
 from bot.messages import Replies, UserMessage
 from bot.metrics import Metrics
@@ -79,6 +90,33 @@ class Manager:
             if bursts.may_wait(message, self._config.bursts) and await self._again(self._hold, message):
                 await asyncio.sleep(self._config.bursts.moment_s)
             return await self._again(self._turn, message)
+
+    async def trigger(
+        self, conversation_id: str, intent: str, entities: Sequence[dict[str, Any]] = (), *, channel: str = ""
+    ) -> Replies:
+        """An intent from outside, of a program or a person of the desk, not of the customer. Raises as `handle`."""
+        text = f"EXTERNAL: {intent}"
+        payload, metadata = (intent, tuple(entities)), {EXTERNAL: True}
+        return await self.handle(
+            UserMessage(conversation_id, text, channel=channel, metadata=metadata, payload=payload)
+        )
+
+    async def remind(self, conversation_id: str) -> Replies | None:
+        """Fires the reminders of a conversation that are due, None when none is (any more)."""
+        engine = self.engines.engine
+        async with self.store.turn(conversation_id) as turn:
+            due = [one for one in turn.conversation.reminders if due_at(one) <= now()]
+            channel = next((e.channel for e in reversed(turn.conversation.events) if isinstance(e, UserSaid)), "")
+            for reminder in sorted(due, key=due_at):
+                turn.add(ReminderFired(name=reminder.name))
+                await self._respond(turn, _reminding(reminder, conversation_id, channel), engine)
+            added = turn.new_events
+            await turn.commit()
+        if not due:
+            await self.store.forget_due(conversation_id)
+            return None
+        self._count(channel, added)
+        return Replies(conversation_id, _said(added), turn.conversation.mode, channel)
 
     async def _again(self, attempt: Callable[[UserMessage], Awaitable[Result]], message: UserMessage) -> Result:
         for left in range(ATTEMPTS - 1, -1, -1):
@@ -241,6 +279,19 @@ class Manager:
             self._metrics.handoffs.labels(event.reason).inc()
         outcome = "handed_off" if handed_off else "answered" if _said(added) else "silent"
         self._metrics.messages.labels(channel, outcome).inc()
+
+
+def _reminding(reminder: ReminderSet, conversation_id: str, channel: str) -> UserMessage:
+    """What a reminder triggers, as Rasa words it."""
+    given = reminder.entities or []
+    entities = [{"entity": name, "value": value} for name, value in given.items()] if isinstance(given, dict) else given
+    return UserMessage(
+        conversation_id,
+        f"EXTERNAL: {reminder.intent}",
+        channel=channel,
+        metadata={EXTERNAL: True},
+        payload=(reminder.intent, tuple(one for one in entities if isinstance(one, dict))),
+    )
 
 
 def _buttons(options: Sequence[tuple[str, str]], candidates: Candidates) -> tuple[dict[str, Any], ...]:

@@ -31,3 +31,4 @@ class Replies:
     conversation_id: str
     messages: tuple[BotSaid, ...]
     mode: Mode
+    channel: str = ""

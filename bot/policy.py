@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot import rules, stories
 from bot.conversation import EXTRACT, LISTEN, Conversation
 from bot.domain import Domain
-from bot.events import BotSaid, HandedOff, UserSaid
+from bot.events import EXTERNAL, BotSaid, HandedOff, UserSaid
 from bot.fallback import ask_again, rephrase, two_stage
 from bot.forms import extract
 from bot.offers import PERSON, answer, chosen, clarify, known, ruled
@@ -27,6 +27,8 @@ def decide(conversation: Conversation, domain: Domain, candidates: Candidates, l
         return Wait() if conversation.followup == LISTEN else RunAction(conversation.followup, "followup")
     if said is None:
         return Wait()
+    if said.metadata.get(EXTERNAL):  # nobody is there to be asked back
+        return _builtin(conversation, said, limits) or _script(conversation, domain, limits) or Wait()
     if waiting:
         return _meanwhile(conversation, domain, said, candidates, limits)
     return (

@@ -17,6 +17,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._events: dict[str, list[str]] = defaultdict(list)
         self._index: dict[str, tuple[Mode, float]] = {}
+        self._due: dict[str, float | None] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._watches = Watches()
 
@@ -32,6 +33,7 @@ class MemoryStore:
             raise Lost(f"conversation {conversation.id!r} has moved on to version {len(stored)}; send it again")
         stored.extend(json.dumps(encode(event)) for event in turn.new_events)
         self._index[conversation.id] = (conversation.mode, conversation.events[-1].at)
+        self._due[conversation.id] = conversation.due
         self._watches.tell(conversation.id)
 
     async def read(self, conversation_id: str) -> Conversation:
@@ -57,6 +59,13 @@ class MemoryStore:
             return False
         self._index.pop(conversation_id, None)
         return True
+
+    async def due(self, before: float, *, limit: int = 100) -> Sequence[str]:
+        waiting = sorted((at, id_) for id_, at in self._due.items() if at is not None and at < before)
+        return [id_ for _, id_ in waiting[:limit]]
+
+    async def forget_due(self, conversation_id: str) -> None:
+        self._due.pop(conversation_id, None)
 
     async def ping(self) -> None:
         return None

@@ -2,6 +2,7 @@
 
     deskhand:c:{id}       the events                    deskhand:lock:{id}    who is writing, with an expiry
     deskhand:mode:{mode}  ids by time of last event     deskhand:queue:{id}   who waits to write, first come first
+    deskhand:due          ids by time of next reminder
     deskhand:new:{id}     published: the new length     deskhand:alive:{id}   when each of them last asked
 
 The lock and the queue before it give order, whatever server process a message came to; the length check in `COMMIT`
@@ -66,18 +67,24 @@ return redis.call('LINDEX', KEYS[3], 0) == ARGV[1] and 1 or 0
 """
 )
 
-# The lock goes with the commit, which saves a round trip. ARGV: version, id, key of the mode, time, channel, token, ...
+# The lock goes with the commit, which saves a round trip. KEYS: events, one a mode, due, lock.
+# ARGV: version, id, key of the mode, time, channel, token, time of the next reminder or "", events.
 COMMIT = """
 redis.replicate_commands()
 local length = redis.call('LLEN', KEYS[1])
 if length ~= tonumber(ARGV[1]) then return -1 end
-redis.call('RPUSH', KEYS[1], unpack(ARGV, 7))
+redis.call('RPUSH', KEYS[1], unpack(ARGV, 8))
 redis.call('PERSIST', KEYS[1])
-for i = 2, #KEYS - 1 do
+for i = 2, #KEYS - 2 do
     if i ~= tonumber(ARGV[3]) then redis.call('ZREM', KEYS[i], ARGV[2]) end
 end
 redis.call('ZADD', KEYS[tonumber(ARGV[3])], ARGV[4], ARGV[2])
-local now = length + #ARGV - 6
+if ARGV[7] == '' then
+    redis.call('ZREM', KEYS[#KEYS - 1], ARGV[2])
+else
+    redis.call('ZADD', KEYS[#KEYS - 1], ARGV[7], ARGV[2])
+end
+local now = length + #ARGV - 7
 redis.call('PUBLISH', ARGV[5], now)
 redis.set_repl(redis.REPL_NONE)
 if redis.call('GET', KEYS[#KEYS]) == ARGV[6] then redis.call('DEL', KEYS[#KEYS]) end
@@ -99,6 +106,7 @@ return 1
 """
 
 NEW = "deskhand:new:"
+DUE = "deskhand:due"
 INDEXES = tuple(f"deskhand:mode:{mode}" for mode in MODES)
 
 
@@ -190,8 +198,9 @@ class RedisStore:
         conversation = turn.conversation
         args: list[Any] = [turn.read_version, conversation.id, MODES.index(conversation.mode) + 2]
         args += [conversation.events[-1].at, NEW + conversation.id, token]
+        args.append("" if conversation.due is None else conversation.due)
         args += [json.dumps(encode(event)) for event in turn.new_events]
-        keys = [_list(conversation.id), *INDEXES, _lock(conversation.id)]
+        keys = [_list(conversation.id), *INDEXES, DUE, _lock(conversation.id)]
         length = await _call("stored a turn", self._commit(keys=keys, args=args))
         if length < 0:
             raise Lost(
@@ -248,6 +257,13 @@ class RedisStore:
     async def retire(self, conversation_id: str, *, version: int, keep_s: float) -> bool:
         keys, args = [_list(conversation_id), *INDEXES], [str(version), conversation_id, str(int(keep_s * 1000))]
         return bool(await _call("retired a conversation", self._retire(keys=keys, args=args)))
+
+    async def due(self, before: float, *, limit: int = 100) -> Sequence[str]:
+        found = self._redis.zrangebyscore(DUE, "-inf", f"({before}", start=0, num=limit)
+        return list(await _call("looked for reminders", found))
+
+    async def forget_due(self, conversation_id: str) -> None:
+        await _call("forgot a reminder", self._redis.zrem(DUE, conversation_id))
 
     async def ping(self) -> None:
         await _call("pinged it", self._redis.ping())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from bot.events import BotSaid, Closed, Event, HandedOff, UserSaid, decode, encode
+from bot.events import BotSaid, Closed, Event, HandedOff, ReminderFired, ReminderSet, UserSaid, decode, encode
 from bot.stores.memory import MemoryStore
 from bot.stores.redis import RedisStore
 from bot.stores.store import ConversationStore, Lost
@@ -155,6 +156,24 @@ class StoreContract:
                 await turn.commit()
             assert (await store.read(id_)).version == 3
             assert id_ in [item.id for item in await store.listed("bot", limit=1000)]
+
+        self.run(test)
+
+    def test_a_conversation_is_due_until_its_reminder_fired(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            async with store.turn(id_) as turn:
+                turn.add(said("hi"), ReminderSet(name="r", intent="call", due="2001-01-01T00:00:00+00:00"))
+                await turn.commit()
+            due = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
+            assert id_ not in await store.due(due, limit=1000)
+            assert id_ in await store.due(due + 1, limit=1000)
+            assert await store.retire(id_, version=2, keep_s=60)
+            assert id_ in await store.due(due + 1, limit=1000), "the archive does not end it"
+            async with store.turn(id_) as turn:
+                turn.add(ReminderFired(name="r"))
+                await turn.commit()
+            assert id_ not in await store.due(due + 1, limit=1000)
+            await store.forget_due(id_)
 
         self.run(test)
 

@@ -26,6 +26,9 @@ from bot.events import (
     PersonJoined,
     PersonSaid,
     Released,
+    ReminderCancelled,
+    ReminderFired,
+    ReminderSet,
     Restarted,
     Resumed,
     Rewound,
@@ -224,3 +227,34 @@ def test_folding_a_long_conversation_costs_little_and_grows_with_its_length_only
 
 def test_every_event_is_exported_by_name() -> None:
     assert {cls.__name__ for cls in KINDS} <= set(dir(events))
+
+
+def reminder(name: str, due: str = "2030-01-01T00:00:00+00:00", **more: Any) -> ReminderSet:
+    return ReminderSet(name=name, intent="call", due=due, **more)
+
+
+def test_a_reminder_stands_until_it_fires_or_is_taken_back() -> None:
+    log: list[Event] = [said(), reminder("a"), reminder("b", "2031-01-01T00:00:00"), Rewound(), SessionStarted()]
+    conversation = fold("c", log)
+    assert [one.name for one in conversation.reminders] == ["a", "b"], "a rewind does not take it back"
+    assert conversation.due == 1893456000.0
+    assert [one.name for one in conversation.apply(ReminderFired(name="a")).reminders] == ["b"]
+    assert [one.due for one in conversation.apply(reminder("a", "2040-01-01")).reminders][-1] == "2040-01-01"
+    assert conversation.apply(said("hi", 2)).reminders == ()
+    kept = fold("c", [reminder("a", cancelled_by_message=False), said()])
+    assert [one.name for one in kept.reminders] == ["a"]
+    assert kept.apply(Restarted()).reminders == ()
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "left"),
+    [
+        (ReminderCancelled(), []),
+        (ReminderCancelled(name="a"), ["b"]),
+        (ReminderCancelled(intent="call"), []),
+        (ReminderCancelled(intent="write"), ["a", "b"]),
+        (ReminderCancelled(name="b", entities={"to": "Ada"}), ["a", "b"]),
+    ],
+)
+def test_reminders_are_cancelled_by_what_is_said_of_them(cancelled: ReminderCancelled, left: list[str]) -> None:
+    assert [one.name for one in fold("c", [reminder("a"), reminder("b"), cancelled]).reminders] == left
