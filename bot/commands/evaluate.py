@@ -76,14 +76,14 @@ def induction(
 ) -> None:
     """Find kinds of request in texts without labels."""
     from retrieval.engine import Engine
-    from training.base import base_encoder
+    from training.base import base_encoder, with_base
     from training.evaluate import evaluate_induced, evaluate_induction
     from training.labelled import train_intents
     from training.mine import induce
     from training.rows import read_intents, read_turns
 
     rows, asked = read_turns(turns), read_intents(test) if test else []
-    recipe = _recipe(config, seed)
+    recipe, _ = with_base(_recipe(config, seed), [row.text for row in rows])
     with _workplace(work) as place:
         encoder = base_encoder(recipe, place)
         start = time.perf_counter()
@@ -194,16 +194,17 @@ def knowledge(
 ) -> None:
     """Does the search find the document that answers a question?"""
     from retrieval.engine import Engine
-    from training.base import base_encoder
+    from training.base import base_encoder, with_base
     from training.evaluate import document_search, evaluate_knowledge
     from training.rows import check_gold, read_documents, read_questions
 
     shelf, asked = read_documents(documents), read_questions(questions)
     check_gold(asked, shelf, questions)
     bundles = Bundles(Settings.build(data_dir=data).bundles)
+    recipe, _ = with_base(_recipe(config, None), [question.text for question in asked])
     with _workplace(work) as place, bar() as report:
         report("index", 0, 1, f"{len(shelf)} documents")
-        encoder = Engine.load(bundles.path(bundle)) if bundle else base_encoder(_recipe(config, None), place)
+        encoder = Engine.load(bundles.path(bundle)) if bundle else base_encoder(recipe, place)
         search = document_search(shelf, encoder.encode)
         report("index", 1, 1, f"{len(shelf)} documents")
         found = evaluate_knowledge(asked, search, progress=lambda done, total: report("questions", done, total, ""))

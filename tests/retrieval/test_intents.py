@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval.intents import SIGNALS, IntentHead, IntentTables, relative_mahalanobis
-from training.heads import fit_intents
+from training.intent_head import fit_intents
 
 rng = np.random.default_rng(8)
 LABELS = tuple(f"intent_{n}" for n in range(8))

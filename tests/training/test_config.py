@@ -34,7 +34,7 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("encoder: {epoch: 3}", r"unknown key encoder\.epoch; did you mean epochs\?"),
-        ("encoder: {tune: always}", r"encoder\.tune is 'always': .*'auto' or 'never'"),
+        ("encoder: {tune: always}", r"encoder\.tune is 'always': .*'auto', 'never' or 'thorough'"),
         ("test_share: 0.5", "test_share is 0.5: .*less than 0.5"),
         ("mining: {most_answers: 1}", r"mining\.most_answers is 1: .*greater than or equal to 10"),
         ("context: {message: 0}", r"context\.message is 0: .*greater than 0"),

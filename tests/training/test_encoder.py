@@ -84,7 +84,7 @@ def test_long_texts_are_cut_for_training(tiny_encoder) -> None:
 @pytest.mark.parametrize("base", ["no/such/place", ""])
 def test_an_encoder_that_is_not_there_is_named_with_the_cure(base: str, tmp_path) -> None:
     place = str(tmp_path / base) if base else str(tmp_path)
-    with pytest.raises(BadInput, match=r"(?s)cannot be loaded: .*use `bundled`, a directory or a hub id"):
+    with pytest.raises(BadInput, match=r"(?s)cannot be loaded: .*use `support`, .*, a directory or a hub id"):
         SentenceEncoder.load(place)
 
 

@@ -1,0 +1,204 @@
+"""The head for intents on top of the encoder: logistic regression and neighbours, and how far to trust them.
+
+Everything that is chosen here (how much the neighbours count, the stacks of signals, thresholds) is chosen on rows that
+the judging head had not seen: each round hides a third of the intents, as if they were out of scope, and some rows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from retrieval.index import Index
+from retrieval.intents import EQUAL, SIGNALS, IntentHead, IntentTables, Votes, stacked
+from retrieval.types import Matrix, Vector
+from training.calibrate import Flags, fit_logistic, scope_threshold
+from training.cluster import Labels
+
+ROUNDS = 3
+LARGEST_FOLD = 4000
+SHRINK = 0.1
+OUTSIDE = 0.1
+HELD = 0.2
+LEAST_INTENTS = 6
+MIXES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+@dataclass(frozen=True)
+class FittedIntents:
+    """`head` is None when there was no request to learn an intent from."""
+
+    head: IntentHead | None
+    intent: float
+    in_scope: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that the judging heads had not seen: `signals` (m, s), was the top intent `right`, was it known (`inside`).
+
+    `mix` is the share of the regression's vote that had most of them right.
+    """
+
+    signals: Matrix
+    right: Flags
+    inside: Flags
+    mix: float
+
+
+def fit_intents(
+    vectors: Matrix,
+    intent_of: Labels,
+    labels: Sequence[str],
+    *,
+    strength: float,
+    seed: int,
+    held: HeldOut | None = None,
+) -> FittedIntents:
+    """Head and thresholds from labelled rows: `vectors` (n, d), `intent_of` (n,). No out-of-scope row is needed.
+
+    `held` is for rows that the encoder was tuned on: they know too well, and only `held_out` of others can judge.
+    """
+    if not len(vectors):
+        return FittedIntents(None, 0.5, 0.0)
+    held = held or held_out(vectors, intent_of, labels, strength=strength, seed=seed)
+    plain = plain_head(vectors, intent_of, labels, strength=strength, mix=held.mix)
+    if not len(held.signals):  # too few rows to hold any out: nothing is known of how far to trust the head
+        return FittedIntents(plain, 0.5, 0.0)
+    centre, spread = held.signals.mean(0), np.maximum(held.signals.std(0), 1e-6)
+    standard = ((held.signals - centre) / spread).astype(np.float32)
+    inside = held.inside
+    scope = fit_logistic(standard, inside, strength=SHRINK)
+    trust = fit_logistic(standard, held.right & inside, weight=np.where(inside, 1.0, OUTSIDE), strength=SHRINK)
+    tables = replace(
+        plain.tables, centre=centre.astype(np.float32), spread=spread.astype(np.float32), scope=scope, trust=trust
+    )
+    judged = stacked(standard, scope)
+    limit = scope_threshold(judged[inside], judged[~inside]) if inside.any() and not inside.all() else 0.0
+    return FittedIntents(IntentHead(tuple(labels), tables, plain.index, plain.intent_of), 0.5, limit)
+
+
+def cross_validate(
+    vectors: Matrix, intent_of: Labels, *, tested: int, classes: int, strength: float, folds: int = 5
+) -> Flags:
+    """Which of the first `tested` rows got their intent from a head that was fitted without them. Rows of an intent are
+    dealt out in turn, so that each fold has some of every intent."""
+    order = np.argsort(intent_of[:tested], kind="stable")
+    fold_of = np.full(len(vectors), -1)
+    fold_of[order] = np.arange(tested) % folds
+    right = np.zeros(tested, bool)
+    for fold in range(folds):
+        held = np.flatnonzero(fold_of == fold)
+        kept = fold_of != fold
+        if len(held):
+            weight, bias = regression(vectors[kept], intent_of[kept], classes, strength)
+            right[held] = (vectors[held] @ weight + bias).argmax(1) == intent_of[held]
+    return right
+
+
+def plain_head(
+    vectors: Matrix, intent_of: Labels, labels: Sequence[str], *, strength: float, mix: float = EQUAL
+) -> IntentHead:
+    """A head that does not know yet how far to trust itself."""
+    weight, bias = regression(vectors, intent_of, len(labels), strength)
+    means, precision, mean_all, precision_all = _gaussians(vectors, intent_of, len(labels))
+    zero = np.zeros(len(SIGNALS), np.float32)
+    unknown = np.append(zero, 0)
+    share = np.full(1, mix, np.float32)
+    tables = IntentTables(
+        weight, bias, means, precision, mean_all, precision_all, zero, zero + 1, unknown, unknown, share
+    )
+    return IntentHead(tuple(labels), tables, Index.build(vectors), intent_of)
+
+
+def regression(vectors: Matrix, intent_of: Labels, classes: int, strength: float) -> tuple[Matrix, Vector]:
+    """(d, c) and (c,); classes without a row get a bias that never wins."""
+    present = np.unique(intent_of)
+    weight = np.zeros((vectors.shape[1], classes), np.float32)
+    bias = np.full(classes, -1e4, np.float32)
+    if len(present) == 1:
+        bias[present] = 0.0
+        return weight, bias
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples a class: few shots
+        model = LogisticRegression(C=strength, max_iter=300).fit(vectors, intent_of)
+    if len(present) == 2:
+        weight[:, present[1]], bias[present] = model.coef_[0], (0.0, float(model.intercept_[0]))
+    else:
+        weight[:, present], bias[present] = model.coef_.T, model.intercept_
+    return weight, bias
+
+
+def _gaussians(vectors: Matrix, intent_of: Labels, classes: int) -> tuple[Matrix, Matrix, Vector, Matrix]:
+    """Class means with one shared precision, and the background mean with its own; covariances are shrunk."""
+    mean_all = vectors.mean(0)
+    means = np.tile(mean_all, (classes, 1))
+    for label in np.unique(intent_of):
+        means[label] = vectors[intent_of == label].mean(0)
+    within = vectors - means[intent_of]
+    around = vectors - mean_all
+    return means, _precision(within), mean_all, _precision(around)
+
+
+def _precision(centred: Matrix) -> Matrix:
+    covariance = centred.T @ centred / max(1, len(centred))
+    size = float(np.trace(covariance)) / len(covariance)
+    shrunk = (1 - SHRINK) * covariance + (SHRINK * size + 1e-6) * np.eye(len(covariance))
+    return np.asarray(np.linalg.inv(shrunk), np.float32)
+
+
+def held_out(
+    vectors: Matrix,
+    intent_of: Labels,
+    labels: Sequence[str],
+    *,
+    strength: float,
+    seed: int,
+    unseen: Flags | None = None,
+) -> HeldOut:
+    """Each round hides a third of the intents and a fifth of the other rows; hidden intents stand for out of scope.
+
+    Only rows of `unseen` (n,) are judged, those that the encoder was not tuned on; by default all.
+    """
+    rng = np.random.default_rng(seed)
+    rounds = []
+    for hidden in _hidden(np.unique(intent_of), rng):
+        outside = np.isin(intent_of, hidden)
+        apart = rng.random(len(vectors)) < HELD if unseen is None else unseen
+        judged = outside | apart if unseen is None else unseen
+        kept = np.flatnonzero(~(outside | apart))
+        tested = rng.permutation(np.flatnonzero(judged))[:LARGEST_FOLD]
+        if len(kept) > 1 and len(tested):
+            kept = kept if len(kept) <= 3 * LARGEST_FOLD else rng.permutation(kept)[: 3 * LARGEST_FOLD]
+            head = plain_head(vectors[kept], intent_of[kept], labels, strength=strength)
+            rounds.append((head, tested, ~outside[tested]))
+    if not rounds:
+        nothing = np.zeros(0, bool)
+        return HeldOut(np.zeros((0, len(SIGNALS)), np.float32), nothing, nothing, EQUAL)
+    mix = _best_mix([(head.votes(vectors[rows[known]]), intent_of[rows[known]]) for head, rows, known in rounds])
+    signals, right = [], []
+    for head, rows, _ in rounds:
+        chosen = replace(head, tables=replace(head.tables, mix=np.full(1, mix, np.float32)))
+        probabilities, found = chosen.signals(vectors[rows])
+        signals.append(found)
+        right.append(probabilities.argmax(1) == intent_of[rows])
+    return HeldOut(np.concatenate(signals), np.concatenate(right), np.concatenate([k for _, _, k in rounds]), mix)
+
+
+def _hidden(present: Labels, rng: np.random.Generator) -> list[Labels]:
+    if len(present) < LEAST_INTENTS:
+        return [np.empty(0, np.int64)]
+    return list(np.array_split(rng.permutation(present), ROUNDS))
+
+
+def _best_mix(judged: Sequence[tuple[Votes, Labels]]) -> float:
+    """The share of the regression with most rows right; of equal ones the middle, which chance moves least."""
+    right = [sum(int((votes.mixed(mix).argmax(1) == gold).sum()) for votes, gold in judged) for mix in MIXES]
+    best = [mix for mix, count in zip(MIXES, right, strict=True) if count == max(right)]
+    return best[len(best) // 2]

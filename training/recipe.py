@@ -1,0 +1,142 @@
+"""Which encoder serves labelled messages is decided by the data: frozen, or tuned where that wins.
+
+Some rows are held out by intent; the encoder is tuned on the others and kept only when it has more of the held-out rows
+right than the frozen one. Few rows are then tuned on once more, all of them: there a sixth of the rows is worth more
+than the time. What the head says of its own certainty always comes from rows that the encoder had not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.encoder import Encoder
+from retrieval.types import Matrix
+from training.base import is_frozen
+from training.calibrate import Flags
+from training.cluster import Labels
+from training.config import TrainingConfig
+from training.encoder import SentenceEncoder
+from training.export import export
+from training.finetune import Labelled, epochs_for, finetune
+from training.intent_head import HeldOut, held_out, plain_head
+from training.stages import Report
+
+LEAST_EACH = 8  # rows an intent, on average: below it a tuned encoder never beat a frozen one
+LEAST_ROWS = 300
+HELD = 0.15
+MOST_HELD = 2000
+FEW = 3000
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which encoder serves, why, and what was learned about certainty from rows that it had not seen."""
+
+    directory: Path
+    why: str
+    held: HeldOut | None = None
+    right: Flags | None = None
+    """When it is tuned: which of the held-out rows it had right."""
+
+    @property
+    def tuned(self) -> bool:
+        return self.right is not None
+
+
+class Recipe:
+    """Frozen or tuned, on one set of labelled rows."""
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        intent_of: Labels,
+        labels: Sequence[str],
+        config: TrainingConfig,
+        work: Path,
+        progress: Report,
+    ) -> None:
+        self.texts = texts
+        self.intent_of = intent_of
+        self.labels = labels
+        self.config = config
+        self.work = work
+        self.progress = progress
+
+    def between(self, base: Path) -> Chosen:
+        """`base` is the exported frozen encoder."""
+        if why := self._no_tuning():
+            return Chosen(base, f"frozen: {why}")
+        unseen = _held_by_intent(self.intent_of, seed=self.config.seed)
+        before = self._vectors(base)
+        tuned = self._tuned(before, ~unseen, self.work / "tuned")
+        after = self._vectors(tuned)
+        frozen_right, tuned_right = (self._right(vectors, unseen) for vectors in (before, after))
+        shares = f"{frozen_right.mean():.1%} to {tuned_right.mean():.1%} of {unseen.sum()} held-out messages"
+        if tuned_right.sum() <= frozen_right.sum():
+            return Chosen(base, f"frozen: tuning changed the right intents from {shares}")
+        held = held_out(
+            after, self.intent_of, self.labels, strength=self._strength, seed=self.config.seed, unseen=unseen
+        )
+        if len(self.texts) <= FEW or self.config.encoder.tune == "thorough":
+            tuned = self._tuned(before, np.ones(len(self.texts), bool), self.work / "tuned-on-all")
+        return Chosen(tuned, f"tuned: it raised the right intents from {shares}", held, tuned_right)
+
+    def _no_tuning(self) -> str | None:
+        if self.config.encoder.tune == "never":
+            return "config says `tune: never`"
+        if is_frozen(self.config.encoder.base):
+            return f"the encoder `{self.config.encoder.base}` cannot be tuned"
+        rows = len(self.texts) - len(self.labels)
+        if rows < LEAST_ROWS:
+            return f"{rows} labelled messages, and tuning wants {LEAST_ROWS}"
+        each = rows / len(self.labels)
+        if each < LEAST_EACH:
+            return f"{each:.1f} messages an intent, and tuning wants {LEAST_EACH}"
+        return None
+
+    @property
+    def _strength(self) -> float:
+        return self.config.intents.regularisation
+
+    def _vectors(self, directory: Path) -> Matrix:
+        return Encoder(directory, cache=len(self.texts) + 1).encode(self.texts)
+
+    def _tuned(self, frozen: Matrix, rows: Flags, directory: Path) -> Path:
+        """The exported encoder, tuned on `rows` (n,) from the head of the frozen vectors."""
+        used: list[int] = np.flatnonzero(rows).tolist()
+        tables = plain_head(frozen[used], self.intent_of[used], self.labels, strength=self._strength).tables
+        encoder = SentenceEncoder.load(self.config.encoder.base)
+        thorough = self.config.encoder.tune == "thorough"
+        epochs = epochs_for(len(used), len(self.labels), thorough=thorough)
+        finetune(
+            encoder,
+            [self.texts[i] for i in used],
+            self.intent_of[used],
+            (tables.weight, np.maximum(tables.bias, -50)),
+            recipe=Labelled(epochs=epochs, batch=self.config.encoder.batch),
+            seed=self.config.seed,
+            progress=lambda done, total, loss: self.progress("tune", done, total, f"loss {loss:.3f}"),
+        )
+        export(encoder, directory)
+        return directory
+
+    def _right(self, vectors: Matrix, unseen: Flags) -> Flags:
+        known = np.flatnonzero(~unseen)
+        head = plain_head(vectors[known], self.intent_of[known], self.labels, strength=self._strength)
+        found = head.votes(vectors[unseen]).mixed(1.0).argmax(1)
+        return np.asarray(found == self.intent_of[unseen], bool)
+
+
+def _held_by_intent(intent_of: Labels, *, seed: int) -> Flags:
+    """About `HELD` of the rows of every intent, at most `MOST_HELD` in all, and never the last row of one."""
+    rng = np.random.default_rng(seed)
+    share = min(HELD, MOST_HELD / len(intent_of))
+    held = np.zeros(len(intent_of), bool)
+    for intent in np.unique(intent_of):
+        rows = rng.permutation(np.flatnonzero(intent_of == intent))
+        held[rows[: min(len(rows) - 1, int(share * len(rows) + rng.random()))]] = True
+    return held
