@@ -49,6 +49,7 @@ SILENT = (LISTEN, EXTRACT, "action_session_start")
 
 # Sources of what the bot says about something, rather than to lead the conversation.
 INFORMATIVE = frozenset({"answer", "passage", "action"})
+HISTORY = 12  # turns that articles are searched with
 
 # No rule or story looks back further than this many messages and actions.
 MARKS = 120
@@ -115,6 +116,20 @@ class Conversation:
             if isinstance(event, PersonSaid) or (isinstance(event, BotSaid) and event.source in INFORMATIVE):
                 desk = desk or event.text or ""
         return (desk, "")
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """What both sides said since the session began, oldest first, by the rule of `context`: what articles are
+        searched with."""
+        said: list[str] = []
+        for event in self.events:
+            if isinstance(event, Restarted | SessionStarted):
+                said = []
+            elif isinstance(event, UserSaid | PersonSaid) or (
+                isinstance(event, BotSaid) and event.source in INFORMATIVE
+            ):
+                said.append(event.text or "")
+        return tuple(text for text in said if text)[-HISTORY:]
 
     def replies_to(self, message_id: str) -> tuple[BotSaid, ...] | None:
         """The replies that a message already got, or None when it was never handled."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bot.conversation import Conversation
 from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
@@ -16,10 +17,13 @@ RANKING = 3
 """Intents kept with a message: as many as a clarifying question offers."""
 
 
-def hear(engine: Engine, finder: Finder, message: UserMessage, context: tuple[str, ...]) -> tuple[UserSaid, Candidates]:
+def hear(
+    engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation
+) -> tuple[UserSaid, Candidates]:
     """Slow: for a thread."""
-    heard = engine.understand(message.text, context=context)
-    candidates = Candidates(tuple(engine.answer(heard)), tuple(engine.search(heard)))
+    heard = engine.understand(message.text, context=conversation.context)
+    passages = engine.search(heard, history=conversation.history)
+    candidates = Candidates(tuple(engine.answer(heard)), tuple(passages))
     return _event(message, heard, engine.id, finder), candidates
 
 

@@ -172,9 +172,9 @@ class Manager:
         if payload := message.payload or parse_payload(message.text):
             turn.add(explicit(message, engine.id, payload))
             return Candidates()
-        loop, context = asyncio.get_running_loop(), turn.conversation.context
+        loop, conversation = asyncio.get_running_loop(), turn.conversation
         with self._metrics.understand.time():
-            said, candidates = await loop.run_in_executor(self._pool, hear, engine, self._finder, message, context)
+            said, candidates = await loop.run_in_executor(self._pool, hear, engine, self._finder, message, conversation)
         turn.add(said)
         return candidates
 

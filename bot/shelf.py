@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from retrieval.articles import fingerprint
+from retrieval.articles import fingerprint, load_articles
 from retrieval.bundle import Manifest
 from retrieval.engine import Engine
 from retrieval.knowledge import sync
@@ -34,6 +34,6 @@ class KnowledgeShelf:
         if seen == self._seen:
             return False
         self._seen = seen
-        synced = sync(self._folder, self._root, engine.encode, encoder_id=encoder_id(engine.manifest))
+        synced = sync(load_articles(self._folder), self._root, engine.encode, encoder_id=encoder_id(engine.manifest))
         engine.knowledge = synced.index
         return True

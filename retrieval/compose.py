@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from retrieval.blocks import count_words, units
 from retrieval.types import Passage
+from retrieval.words import stems
 
 LIMIT = 60  # words; one list or table may be longer
 SOURCES = 2
@@ -30,11 +31,6 @@ _LEANS = re.compile(
     r"(it|its|they|their|them|this|that|these|those|then|however|otherwise|instead|in that case|after that|also|but|and"
     r"|so|if not|if so|such|both)\b",
     re.IGNORECASE,
-)
-_STOP = frozenset(
-    "a about am an and any are as at be been but by can could did do does for from get got had has have hello hi how i "
-    "if in is it its just like me my need no not of on or our please so some than that the their them then there they "
-    "this to up us want was we were what when where which who why will with would you your".split()
 )
 
 
@@ -62,14 +58,14 @@ def compose(question: str, passages: Sequence[Passage], *, limit: int = LIMIT) -
     """
     used = passages[:SOURCES]
     pieces = [
-        _Piece(source, place, text, frozenset(_stems(text)))
+        _Piece(source, place, text, frozenset(stems(text)))
         for source, passage in enumerate(used)
         for place, text in enumerate(units(passage.text))
     ]
     if not pieces:
         return None
     asked = _weights(question, pieces)
-    heads = [frozenset(_stems(f"{passage.title} {passage.heading}")) for passage in used]
+    heads = [frozenset(stems(f"{passage.title} {passage.heading}")) for passage in used]
     picked = _pick(pieces, asked, heads, [passage.p_relevant for passage in used], limit)
     picked.sort(key=lambda piece: (piece.source, piece.place))
     return Composed(_join(picked), tuple(used[source] for source in dict.fromkeys(piece.source for piece in picked)))
@@ -78,7 +74,7 @@ def compose(question: str, passages: Sequence[Passage], *, limit: int = LIMIT) -
 def _weights(question: str, pieces: Sequence[_Piece]) -> dict[str, float]:
     """The question's content words; one that few pieces hold says more about which piece answers."""
     frequency = Counter(stem for piece in pieces for stem in piece.stems)
-    return {stem: math.log(1 + len(pieces) / (1 + frequency[stem])) for stem in _stems(question)}
+    return {stem: math.log(1 + len(pieces) / (1 + frequency[stem])) for stem in stems(question)}
 
 
 def _pick(
@@ -133,16 +129,3 @@ def _join(pieces: Iterable[_Piece]) -> str:
         text += piece.text
         last = piece
     return text
-
-
-def _stems(text: str) -> list[str]:
-    words = re.findall(r"[^\W_]+", text.lower())
-    return [stem for word in words if word not in _STOP for stem in _stem(word)]
-
-
-def _stem(word: str) -> list[str]:
-    """A crude stem that joins ship, ships and shipping; CJK runs become pairs of characters."""
-    if re.match(r"[\u3040-\u30ff\u4e00-\u9fff]", word):
-        return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
-    base = re.sub(r"(?<=\w{3})(ing|ies|ed|es|s|y)$", "", word)
-    return [re.sub(r"(.)\1$", r"\1", base)[:6]]

@@ -19,14 +19,14 @@ from retrieval.bundle import Manifest, Thresholds, verify
 from retrieval.encoder import Encoder
 from retrieval.entities import Recogniser
 from retrieval.errors import BadBundle
+from retrieval.fusion import Asked
 from retrieval.index import Index
 from retrieval.intents import IntentHead, IntentTables
-from retrieval.knowledge import KnowledgeIndex, ask
+from retrieval.knowledge import Filter, KnowledgeIndex
 from retrieval.types import AnswerHit, IntentScore, LoggedRequest, Matrix, Passage, Understanding
 
 RANKING = 10
 PROVENANCE = 3
-FOLLOW_UP_WORDS = 6
 PROBE_TOLERANCE = 0.1
 
 
@@ -127,15 +127,19 @@ class Engine:
             for m in range(len(heard))
         ]
 
-    def search(self, heard: Understanding, *, k: int = 5) -> list[Passage]:
-        """Passages of the articles, best first; empty without articles. A short message is searched in its context.
+    def search(
+        self, heard: Understanding, *, k: int = 5, history: Sequence[str] = (), only: Filter | None = None
+    ) -> list[Passage]:
+        """Passages of the articles, best first; empty without articles.
 
-        "And to Norway?" means nothing alone; a longer message does, and encoding it again would double a turn's cost.
+        `history` is what was said before, oldest first; without it the context that was heard counts. It costs no
+        encoding: the earlier turns take part in word search (`fusion`). `only` is a `knowledge.Filter`.
         """
         if self.knowledge is None:
             return []
-        context = heard.context[::-1] if len(heard.text.split()) <= FOLLOW_UP_WORDS else ()
-        return self.knowledge.search(ask(self.encode, heard.text, context), k=k)
+        said = tuple(self.recogniser.mask(text) for text in history or heard.context[::-1])
+        asked = Asked(self.recogniser.mask(heard.text), said)
+        return self.knowledge.search(self.encode([heard.text])[0], asked, k=k, only=only)
 
     def _vector(self, heard: Understanding) -> Matrix:
         if heard.vector is None or heard.bundle != self.id:  # understood by an earlier bundle: encode again

@@ -1,91 +1,115 @@
-"""How likely the best passage is the right one: a logistic of its cosine and of its lead over the best other article.
+"""How likely the best passage is the right one: a logistic of its evidence and of its lead over other articles.
 
-Fitted without labels by the inverse cloze task (Lee et al. 2019, arXiv 1906.00300): a sentence is taken out of its
-passage and asks for it, once as it is and once with its whole article removed, so that half the questions have no
-answer here. Both weights are kept at zero or above, so the probability never falls when the cosine or the lead rises.
-Few articles say little, so the fit is pulled towards `PRIOR`.
+`PRIOR` was fitted on halves of public sets, every question once as it is and once with its article withdrawn; a desk's
+own articles move it (`calibrate`), without labels, by the inverse cloze task (Lee et al. 2019, arXiv 1906.00300): a
+sentence is taken out of its passage and asks for it, with and without its whole article. No weight is below zero, so
+more evidence never means a lower probability.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import Matrix
+if TYPE_CHECKING:
+    from retrieval.knowledge import Found, KnowledgeIndex
 
 Floats = NDArray[np.float64]
 
+NAMES = ("close", "words_alone", "words", "written", "named", "lead", "lead_of_five")
+COPY = 0.01  # an article whose evidence differs by less is a near copy and no rival
 PULL = 20.0  # the prior counts as much as this many examples
+EXAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """P(right) = 1 / (1 + exp(-(bias + score * cosine + margin * lead)))."""
+    """Bias and weights of `NAMES` for a question alone and for one with history: P(right) = 1 / (1 + exp(-w x))."""
 
-    bias: float
-    score: float
-    margin: float
+    alone: tuple[float, ...]
+    follows: tuple[float, ...]
 
-    def p(self, score: float, lead: float) -> float:
-        """`lead` is the cosine minus the best cosine of another article; negative when another article leads."""
-        return float(_sigmoid(np.array(self.bias + self.score * score + self.margin * lead)))
+    def p(self, evidence: Sequence[float] | Floats, *, follows: bool = False) -> float:
+        weights = np.array(self.follows if follows else self.alone)
+        return float(_sigmoid(weights[0] + np.asarray(evidence) @ weights[1:]))
 
-    def to_json(self) -> dict[str, float]:
-        return asdict(self)
+    def to_json(self) -> dict[str, Any]:
+        return {"alone": self.alone, "follows": self.follows}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Relevance:
+        relevance = cls(*(tuple(float(weight) for weight in data[name]) for name in ("alone", "follows")))
+        if {len(relevance.alone), len(relevance.follows)} != {len(NAMES) + 1}:
+            raise ValueError(f"its relevance has {len(relevance.alone)} weights, not {len(NAMES) + 1}")
+        return relevance
 
 
-# Between the fits on two public sets of help pages with the frozen MiniLM; see docs/knowledge.md.
-PRIOR = Relevance(bias=-5.0, score=6.0, margin=13.0)
+# With the frozen MiniLM; see docs/knowledge.md.
+PRIOR = Relevance(
+    alone=(-6.11, 5.30, 0.0, 0.0, 0.0, 0.0, 0.84, 12.16),
+    follows=(-3.40, 0.51, 0.57, 2.24, 0.94, 1.83, 0.93, 3.05),
+)
 
 
-def fit(scores: Floats, leads: Floats, right: NDArray[np.bool_]) -> Relevance:
-    """The logistic that fits the examples (n,) best; `PRIOR` when all are right or all are wrong."""
-    if not right.any() or right.all():
+def features(found: Found) -> Floats:
+    """(n, len(NAMES)) of the candidates, best first; leads of the first twenty only."""
+    e = found.evidence
+    own = np.column_stack([e.close, e.words_alone, e.words, e.written, e.named]).astype(np.float64)
+    leads = np.zeros((len(own), 2))
+    for place in range(min(len(own), 20)):
+        copies = (np.abs(own[:, :3] - own[place, :3]) < COPY).all(axis=1)
+        rivals = found.scores[(found.articles != found.articles[place]) & ~copies][:5]
+        leads[place] = found.scores[place]
+        if len(rivals):
+            leads[place] -= rivals[0], rivals.mean()
+    return np.concatenate([own, leads], axis=1)
+
+
+def calibrate(index: KnowledgeIndex) -> Relevance:
+    """The weights for a question alone, fitted on cloze questions; fewer than three articles say nothing."""
+    cloze = [(part, number) for part, s in enumerate(index.segments) for number in range(len(s.cloze_of))]
+    if len(index.articles) < 3 or not cloze:
         return PRIOR
+    chosen = np.random.default_rng(0).permutation(len(cloze))[:EXAMPLES]
+    rows, right = zip(*(example for one in chosen for example in _examples(index, *cloze[one])), strict=True)
+    return Relevance(fit(np.array(rows), np.array(right), PRIOR.alone), PRIOR.follows)
+
+
+def _examples(index: KnowledgeIndex, part: int, number: int) -> list[tuple[Floats, bool]]:
+    """The best candidate's features and whether it is the sentence's passage: with its article, and without it."""
+    vector, asked, passage, rest = index.cloze(part, number)
+    article = index.article_of(passage)
+    found = []
+    for without in ((), (article,)):
+        best = index.find(vector, asked, without=without, instead={passage: rest})
+        if len(best.numbers):
+            found.append((features(best)[0], bool(best.numbers[0] == passage)))
+    return found
+
+
+def fit(inputs: Floats, right: NDArray[np.bool_], prior: tuple[float, ...]) -> tuple[float, ...]:
+    """The logistic that fits the examples (n, f) best, near `prior`; the prior itself when all are right or wrong."""
+    if not right.any() or right.all():
+        return prior
     from scipy.optimize import minimize
 
-    inputs = np.column_stack([np.ones_like(scores), scores, leads])
-    prior = np.array([PRIOR.bias, PRIOR.score, PRIOR.margin])
+    inputs = np.column_stack([np.ones(len(inputs)), inputs])
+    start, size = np.array(prior), np.maximum(np.abs(prior), 1.0)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         logits = inputs @ theta
-        p = _sigmoid(logits)
-        away = (theta - prior) / np.abs(prior)
+        away = (theta - start) / size
         value = float(np.sum(np.logaddexp(0.0, logits) - right * logits) + PULL / 2 * away @ away)
-        return value, inputs.T @ (p - right) + PULL * away / np.abs(prior)
+        return value, inputs.T @ (_sigmoid(logits) - right) + PULL * away / size
 
-    best = minimize(loss, prior, jac=True, bounds=[(None, None), (0, None), (0, None)], method="L-BFGS-B")
-    return Relevance(*(float(value) for value in best.x))
+    bounds = [(None, None)] + [(0, None)] * (len(prior) - 1)
+    best = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
+    return tuple(float(value) for value in best.x)
 
 
-def _sigmoid(x: Floats) -> Floats:
+def _sigmoid(x: Any) -> Any:
     return 0.5 * (1.0 + np.tanh(0.5 * x))
-
-
-def examples(
-    queries: Matrix, left: Matrix, rows: NDArray[np.int64], vectors: Matrix, owner: NDArray[np.int64]
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Cloze questions -> (scores, leads, right) of the best article, with and without the sentence's own article.
-
-    `queries` (c, d) are the sentences taken out, `left` (c, d) what their rows were without them, `rows` (c,) the
-    numbers of those rows in `vectors` (n, d), and `owner` (n,) the article of each row. Fewer than three articles, or
-    no question, give no examples.
-    """
-    found: list[tuple[float, float, bool]] = []
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    if len(starts) < 3 or not len(queries):
-        return np.empty(0), np.empty(0), np.empty(0, bool)
-    for query, rest, row in zip(queries, left, rows, strict=True):
-        cosines = vectors @ query
-        cosines[row] = float(rest @ query)
-        best = np.maximum.reduceat(cosines, starts)
-        own = best[np.searchsorted(starts, row, side="right") - 1]
-        third, second, first = np.sort(best)[-3:].tolist()
-        right = bool(own == first)
-        found.append((first, first - second, right))
-        others = (second, third) if right else (first, third if own == second else second)
-        found.append((others[0], others[0] - others[1], False))
-    scores, leads, answers = (np.array(column) for column in zip(*found, strict=True))
-    return scores.astype(np.float64), leads.astype(np.float64), answers.astype(bool)

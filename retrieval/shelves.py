@@ -1,64 +1,82 @@
-"""A shelf is what one article puts into the knowledge index: its passages, their rows, and its cloze questions.
+"""A shelf is what one article puts into the knowledge index: its passages, their rows, words, and cloze questions.
 
 A passage has one row for every window of about `WINDOW` words, headed by the article's title and the passage's
 heading: a passage of 180 words is longer than the encoder reads, and a question is answered by a sentence or two.
+An article whose title is a question, or that has other wordings of one, has a row for each of these, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.articles import Article
 from retrieval.blocks import count_words, units
 from retrieval.passages import drafts
 from retrieval.types import Matrix, Passage
+from retrieval.words import stems
 
 Encode = Callable[[Sequence[str]], Matrix]
 
 WINDOW = 60  # words
-CLOZE = 2  # sentences of a passage that ask for it, to calibrate
+CLOZE = 2  # sentences of an article that ask for it, to calibrate
+
+
+@dataclass(frozen=True)
+class Cloze:
+    """A sentence of passage `passage` that asks for it; `left` is the window `row` of the article without it."""
+
+    text: str
+    left: str
+    row: int
+    passage: int
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What one article puts into the index. `owner` (n,) is the passage of each of its rows (n, d).
+    """`windows[p]` are the window texts of passage p; `questions` are the article's own question and its wordings."""
 
-    `asked` and `left` (c, d) are the cloze questions and what their rows were without them, `rows` (c,) those rows.
-    """
-
-    article: str
-    hash: str
+    article: Article
     passages: tuple[Passage, ...]
-    vectors: Matrix
-    owner: NDArray[np.int64]
-    asked: Matrix
-    left: Matrix
-    rows: NDArray[np.int64]
+    windows: tuple[tuple[str, ...], ...]
+    questions: tuple[str, ...]
+    words: tuple[list[str], ...]
+    cloze: tuple[Cloze, ...]
 
 
-def shelve(article: Article, encode: Encode) -> Shelf:
+def shelve(article: Article) -> Shelf:
     passages: list[Passage] = []
-    texts: list[str] = []
-    owner: list[int] = []
-    cloze: list[tuple[str, str, int]] = []
+    windows: list[tuple[str, ...]] = []
+    cloze: list[Cloze] = []
     for number, draft in enumerate(drafts(article)):
         head = f"{article.title}. {draft.heading}. " if draft.heading else f"{article.title}. "
-        id, url = f"{article.id}#{number}", article.url
-        passages.append(Passage(id, article.id, article.title, draft.heading, draft.text, url, 0.0, 0.0))
-        windows = list(_windows(units(draft.text)))
-        cloze += list(_cloze(head, windows, first_row=len(texts)))
-        owner += [number] * len(windows)
-        texts += [head + " ".join(window) for window in windows]
-    vectors = encode([*texts, *(asked for asked, _, _ in cloze), *(left for _, left, _ in cloze)])
-    rows, asked, left = np.split(vectors, [len(texts), len(texts) + len(cloze)])
-    numbers = np.array([row for _, _, row in cloze], np.int64)
-    return Shelf(
-        article.id, article.hash, tuple(passages), rows, np.array(owner, np.int64), asked, left, numbers
+        cut = list(_windows(units(draft.text)))
+        first = sum(len(own) for own in windows)
+        cloze += [Cloze(text, head + left, first + at, number) for text, left, at in _cloze(cut)][: CLOZE - len(cloze)]
+        windows.append(tuple(head + " ".join(window) for window in cut))
+        passages.append(_passage(article, number, draft.heading, draft.text))
+    asked = (article.title,) if article.asks else ()
+    words = tuple(stems(f"{one.title} {one.heading} {one.text}") for one in passages)
+    return Shelf(article, tuple(passages), tuple(windows), (*asked, *article.questions), words, tuple(cloze))
+
+
+def _passage(article: Article, number: int, heading: str, text: str) -> Passage:
+    return Passage(
+        f"{article.id}#{number}",
+        article.id,
+        article.title,
+        heading,
+        text,
+        article.url,
+        score=0.0,
+        p_relevant=0.0,
+        language=article.language,
+        tags=article.tags,
+        updated=article.updated,
+        valid_from=article.valid_from,
+        valid_until=article.valid_until,
     )
 
 
@@ -76,40 +94,19 @@ def _windows(pieces: Sequence[str]) -> Iterator[list[str]]:
     yield window
 
 
-def _cloze(head: str, windows: Sequence[list[str]], *, first_row: int) -> Iterator[tuple[str, str, int]]:
-    """(sentence, its window without it, the window's row) for the first sentences that say something."""
-    taken = 0
-    for row, window in enumerate(windows, first_row):
+def _cloze(windows: Sequence[list[str]]) -> Iterator[tuple[str, str, int]]:
+    """(sentence, its window without it, the window's number) of sentences that say something."""
+    for number, window in enumerate(windows):
         for place, piece in enumerate(window):
-            if taken < CLOZE and "\n" not in piece and 6 <= count_words(piece) <= 40 and len(window) > 1:
-                rest = window[:place] + window[place + 1 :]
-                yield piece, head + " ".join(rest), row
-                taken += 1
+            if "\n" not in piece and 6 <= count_words(piece) <= 40 and len(window) > 1:
+                yield piece, " ".join(window[:place] + window[place + 1 :]), number
 
 
-def describe(shelf: Shelf) -> dict[str, Any]:
-    passages = [asdict(passage) for passage in shelf.passages]
-    return {
-        "article": shelf.article,
-        "hash": shelf.hash,
-        "vectors": len(shelf.vectors),
-        "cloze": len(shelf.rows),
-        "passages": passages,
-    }
-
-
-def restore(described: Sequence[dict[str, Any]], arrays: dict[str, NDArray[Any]]) -> Iterator[Shelf]:
-    v = c = 0
-    for data in described:
-        rows, cloze = slice(v, v + data["vectors"]), slice(c, c + data["cloze"])
-        passages = tuple(Passage(**passage) for passage in data["passages"])
-        shelf = Shelf(
-            data["article"], data["hash"], passages, arrays["vectors"][rows], arrays["owner"][rows],
-            arrays["asked"][cloze], arrays["left"][cloze], arrays["rows"][cloze],
-        )  # fmt: skip
-        if len(shelf.vectors) != data["vectors"] or set(shelf.owner.tolist()) != set(range(len(passages))):
-            raise ValueError(f"the rows of article {shelf.article!r} do not fit its passages")
-        yield shelf
-        v, c = rows.stop, cloze.stop
-    if (v, c) != (len(arrays["vectors"]), len(arrays["rows"])):
-        raise ValueError(f"it has {len(arrays['vectors'])} rows, its articles name {v}")
+def rows(shelves: Sequence[Shelf], encode: Encode) -> tuple[Matrix, Matrix]:
+    """The rows of the windows and questions, in the order of `segment.Segment`, and those of the cloze questions:
+    first all sentences, then all windows without them."""
+    texts = [text for shelf in shelves for windows in shelf.windows for text in windows]
+    texts += [text for shelf in shelves for text in shelf.questions]
+    cloze = [one for shelf in shelves for one in shelf.cloze]
+    vectors = encode([*texts, *(one.text for one in cloze), *(one.left for one in cloze)])
+    return np.split(vectors, [len(texts)])  # type: ignore[return-value]

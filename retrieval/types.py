@@ -82,7 +82,10 @@ class AnswerHit:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a knowledge article. `p_relevant` is calibrated, `score` is the raw cosine."""
+    """A piece of a knowledge article. `p_relevant` is calibrated; `score` orders the passages of one search.
+
+    `language` is an ISO 639-1 code or "" when unknown; dates are ISO dates or "", and a validity includes both ends.
+    """
 
     id: str
     article: str
@@ -92,3 +95,8 @@ class Passage:
     url: str
     score: float
     p_relevant: float
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    updated: str = ""
+    valid_from: str = ""
+    valid_until: str = ""

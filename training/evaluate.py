@@ -17,6 +17,7 @@ import numpy as np
 from bot.transcript import Transcript
 from retrieval.articles import Article
 from retrieval.errors import BadInput
+from retrieval.fusion import Asked
 from retrieval.knowledge import KnowledgeIndex
 from retrieval.shelves import Encode
 from retrieval.types import AnswerHit, Understanding
@@ -36,7 +37,6 @@ Assign = Callable[[Sequence[str]], Sequence[str | None]]
 
 CANDIDATES = 10
 PASSAGES = 60
-EARLIER = 6
 
 
 def evaluate_intents(engine: Engine, rows: Sequence[IntentRow], *, progress: Progress | None = None) -> dict[str, Any]:
@@ -97,17 +97,12 @@ def evaluate_induced(engine: Engine, test: Sequence[IntentRow]) -> dict[str, Any
 
 
 def document_search(documents: Sequence[Document], encode: Encode) -> Callable[[Question], list[str]]:
-    """Dense search over the passages of the documents; a document ranks as its best passage, ten are found.
-
-    A question is read together with the turns before it, the latest first, because the encoder cuts the end off
-    (Doc2Dial, recall@1: question alone 29, with six turns 60).
-    """
+    """The search of the engine over these documents; a document ranks as its best passage, ten are found."""
     articles = [Article(document.id, document.title, document.text) for document in documents]
     index = KnowledgeIndex.build(articles, encode, encoder_id="evaluate")
 
     def search(question: Question) -> list[str]:
-        asked = " ".join([question.text, *question.context[::-1][:EARLIER]])
-        passages = index.search(encode([asked])[0], k=PASSAGES)
+        passages = index.search(encode([question.text])[0], Asked(question.text, question.context), k=PASSAGES)
         return list(dict.fromkeys(passage.article for passage in passages))[:CANDIDATES]
 
     return search

@@ -80,7 +80,7 @@ def search(
         reply = composed.text if composed else None
         typer.echo(json.dumps({"passages": [asdict(hit) for hit in hits], "reply": reply}, ensure_ascii=False))
         return
-    table = Table("P(relevant)", "cosine", "passage", "source", box=None)
+    table = Table("P(relevant)", "score", "passage", "source", box=None)
     for hit in hits:
         source = f"{hit.title} > {hit.heading}" if hit.heading else hit.title
         table.add_row(f"{hit.p_relevant:.2f}", f"{hit.score:.2f}", hit.id, source)
@@ -90,6 +90,7 @@ def search(
 
 def _synced(settings: Settings, folder: Path | None) -> tuple[Engine, Synced]:
     from bot.shelf import encoder_id
+    from retrieval.articles import load_articles
     from retrieval.bundle import Bundles
     from retrieval.engine import Engine
     from retrieval.knowledge import sync
@@ -99,5 +100,5 @@ def _synced(settings: Settings, folder: Path | None) -> tuple[Engine, Synced]:
     if current is None:
         raise NotFound(f"no bundle is in service in {settings.bundles}; run 'deskhand train' first")
     engine = Engine.load(bundles.path(current))
-    articles = folder or settings.config_dir / "knowledge"
+    articles = load_articles(folder or settings.config_dir / "knowledge")
     return engine, sync(articles, settings.knowledge, engine.encode, encoder_id=encoder_id(engine.manifest))

@@ -75,7 +75,7 @@ class Rehearsal:
             said = UserSaid(text=text, message_id="", intent=payload[0], confidence=1.0, entities=payload[1])
             return said, _candidates(turn)
         if self.hear and not turn.keys() & {*HEARD, "entities", "ranking", "answers", "passages"}:
-            return self.hear(text, self.conversation.context)
+            return self.hear(text, self.conversation)
         heard: dict[str, Any] = {"confidence": 0.95} if "intent" in turn else {}
         heard |= {key: plain(turn[key]) for key in HEARD if key in turn}
         entities = tuple(

@@ -58,7 +58,7 @@ def in_service(settings: Settings) -> Engine | None:
 
 def hearing(engine: Engine, domain: Domain) -> Hear:
     finder = Finder(domain)
-    return lambda text, context: hear(engine, finder, UserMessage("test", text), context)
+    return lambda text, conversation: hear(engine, finder, UserMessage("test", text), conversation)
 
 
 def limits_of(engine: Engine) -> Limits:

@@ -18,7 +18,7 @@ from bot.testing.files import StoryTest
 from bot.testing.outcome import Difference, Outcome
 from bot.yaml_file import Place
 
-Hear = Callable[[str, tuple[str, ...]], tuple[UserSaid, Candidates]]
+Hear = Callable[[str, Conversation], tuple[UserSaid, Candidates]]
 """(text, what was said before) -> the message as it is understood, and what the engine offers for it."""
 
 SILENT_ACTIONS = frozenset({LISTEN, "action_restart", "action_back", "action_deactivate_loop", "action_session_start"})
@@ -68,7 +68,7 @@ class _Run:
             said = UserSaid(text=example.text, message_id="", intent=line.name, confidence=1.0, entities=entities)
             self.candidates = Candidates()
         else:
-            said, self.candidates = self.hear(example.text, self.conversation.context)
+            said, self.candidates = self.hear(example.text, self.conversation)
         self._add(said)
         return self._misheard(line, said, example.entities)
 

@@ -11,12 +11,17 @@ import pytest
 
 from retrieval.articles import Article, load_articles
 from retrieval.encoder import Encoder
-from retrieval.knowledge import KnowledgeIndex, ask
+from retrieval.knowledge import KnowledgeIndex
+from retrieval.types import Passage
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("DESKHAND_SHARED", ROOT.parent / "shared")) / "data" / "stackfaq" / "faqs.jsonl.gz"
 
 pytestmark = pytest.mark.slow
+
+
+def best(index: KnowledgeIndex, encoder: Encoder, question: str) -> Passage:
+    return index.search(encoder.encode([question])[0], question, k=1)[0]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def shop(encoder: Encoder) -> KnowledgeIndex:
     ],
 )
 def test_a_customer_finds_the_article(encoder: Encoder, shop: KnowledgeIndex, question: str, article: str) -> None:
-    assert shop.search(ask(encoder.encode, question), k=1)[0].article == article
+    assert best(shop, encoder, question).article == article
 
 
 FOREIGN = ["what is the capital of Australia", "who won the football", "hi", "do you sell kayaks"]
@@ -55,7 +60,7 @@ FOREIGN = ["what is the capital of Australia", "who won the football", "hi", "do
 
 @pytest.mark.parametrize("question", FOREIGN)
 def test_what_no_article_answers_is_improbable(encoder: Encoder, shop: KnowledgeIndex, question: str) -> None:
-    assert shop.search(ask(encoder.encode, question), k=1)[0].p_relevant < 0.3
+    assert best(shop, encoder, question).p_relevant < 0.3
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason=f"{SHARED} is not here")
@@ -65,7 +70,7 @@ def test_help_threads_are_found_and_the_probabilities_keep_their_word(encoder: E
     articles = [Article(row["faq_id"], row["question"], "\n\n".join(row["answers"])) for row in threads]
     index = KnowledgeIndex.build(articles, encoder.encode, encoder_id="int8")
     asked = [(text, row["faq_id"]) for row in threads for text in row["queries"][:4]]
-    hits = [index.search(ask(encoder.encode, text), k=1)[0] for text, _ in asked]
+    hits = [best(index, encoder, text) for text, _ in asked]
     right = [hit.article == gold for hit, (_, gold) in zip(hits, asked, strict=True)]
     sure = [good for hit, good in zip(hits, right, strict=True) if hit.p_relevant > 0.7]
     assert sum(right) / len(right) >= 0.94

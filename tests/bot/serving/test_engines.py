@@ -106,15 +106,15 @@ async def test_articles_are_attached_and_followed_while_they_change(settings: Se
     await engines.refresh()
     knowledge = engines.engine.knowledge
     assert knowledge is not None
-    assert [passage.article for passage in knowledge.passages] == ["cards"]
+    assert set(knowledge.articles) == {"cards"}
     await engines.refresh()
     assert engines.engine.knowledge is knowledge, "nothing changed, nothing is done"
     (folder / "more.md").write_text("---\ntitle: Parking\n---\n\nYou can park behind the shop for two hours.\n")
     await engines.refresh()
     assert engines.engine.knowledge is not None
-    assert {passage.article for passage in engines.engine.knowledge.passages} == {"cards", "more"}
+    assert set(engines.engine.knowledge.articles) == {"cards", "more"}
     (folder / "bad.md").write_bytes(b"\xff\xfe")
     await engines.refresh()
     assert engines.knowledge_problem is not None
     assert "bad.md" in engines.knowledge_problem
-    assert {passage.article for passage in engines.engine.knowledge.passages} == {"cards", "more"}
+    assert set(engines.engine.knowledge.articles) == {"cards", "more"}
