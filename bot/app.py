@@ -7,6 +7,7 @@ import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +23,10 @@ from bot import api, health
 from bot.action_server import ActionServer
 from bot.auth import operator_token
 from bot.body_limit import BodyLimit
-from bot.channels import rest, widget
+from bot.channels import platforms, rest, widget
+from bot.channels.deliver import READER, Deliveries, concerns
+from bot.channels.hearing import Hearing
+from bot.channels.platform import Channel
 from bot.config import Config, load_config
 from bot.domain import load_domain
 from bot.engines import Engines
@@ -64,6 +68,8 @@ class Parts:
     server: ActionServer | None
     manager: Manager
     reminders: Reminders
+    channels: dict[str, Channel]
+    deliveries: Deliveries
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -71,7 +77,9 @@ class Parts:
         config, domain, metrics = load_config(settings.config_dir), load_domain(settings.config_dir), Metrics()
         embedded = None if settings.redis_url else EmbeddedRedis(settings.redis_dir)
         url = settings.redis_url or (embedded.url if embedded else "")
-        store = RedisStore(url)
+        channels: dict[str, Channel] = {}
+        store = RedisStore(url, readers={READER: partial(concerns, channels)})
+        channels |= {one.name: one for one in platforms.enabled(config.channels, settings, metrics, Desk(store))}
         shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
         engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics)
         server = ActionServer.of(settings.actions_url, config.actions)
@@ -97,6 +105,8 @@ class Parts:
             server=server,
             manager=manager,
             reminders=Reminders(manager, metrics),
+            channels=channels,
+            deliveries=Deliveries(store, store.outbox(READER), channels, metrics),
         )
 
     @asynccontextmanager
@@ -117,6 +127,9 @@ class Parts:
             stack.push_async_callback(self.engines.stop)
             await self.reminders.start()
             stack.push_async_callback(self.reminders.stop)
+            if self.channels:
+                self.deliveries.start()
+                stack.push_async_callback(self.deliveries.stop)
             yield
 
 
@@ -132,7 +145,8 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPIOffline(title="Deskhand", version=VERSION, lifespan=lifespan, redoc_url=None)
     app.state.parts = parts
     config = parts.config
-    app.add_middleware(BodyLimit, most=config.limits.body_bytes)
+    larger = {"/webhooks/email/": config.channels.email.body_bytes} if config.channels.email.enabled else {}
+    app.add_middleware(BodyLimit, most=config.limits.body_bytes, larger=larger)
     _errors(app, parts.metrics)
     _service(app, parts)
     app.include_router(
@@ -146,6 +160,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     if config.channels.rest.enabled:
         app.include_router(rest.router(parts.manager))
+    hearing = Hearing(parts.manager, message_chars=config.limits.message_chars, tell=parts.deliveries.tell)
+    for channel in parts.channels.values():
+        app.include_router(platforms.router(channel, hearing))
     if config.channels.widget.enabled:
         widget.register(app, parts.manager, config, site_tokens(settings, config.channels.widget), parts.rates)
     return app

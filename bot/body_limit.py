@@ -1,12 +1,14 @@
 """No request body is read beyond the limit, and no JSON is parsed that is nested deeper than anybody means it.
 
-Both hold on every route and whatever Content-Length says. Files (multipart, images, ...) have no nesting.
+Both hold on every route and whatever Content-Length says. Files (multipart, images, ...) have no nesting. `larger` are
+paths, by how they begin, with limits of their own.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -48,13 +50,17 @@ def read_json(text: str | bytes) -> Any:
 
 
 class BodyLimit:
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
+    def __init__(self, app: ASGIApp, *, most: int, larger: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.most = most
+        self.larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limited = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        await self.app(scope, Limited(receive, self.most, _is_file(scope)) if limited else receive, send)
+        await self.app(scope, Limited(receive, self._most(scope), _is_file(scope)) if limited else receive, send)
+
+    def _most(self, scope: Scope) -> int:
+        return next((most for start, most in self.larger.items() if scope["path"].startswith(start)), self.most)
 
 
 class Limited:

@@ -8,8 +8,19 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from bot.channels.config import (
+    ChatwootConfig,
+    EmailConfig,
+    SlackConfig,
+    TelegramConfig,
+    TwilioConfig,
+    WebhookConfig,
+    WebhookName,
+    WhatsappConfig,
+)
+from bot.section import Section
 from retrieval.strict_yaml import load_yaml
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -36,10 +47,6 @@ def _origin(text: str) -> str:
 
 Rate = Annotated[str, AfterValidator(_rate)]
 Origin = Annotated[str, AfterValidator(_origin)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LimitsConfig(Section):
@@ -144,6 +151,13 @@ class WidgetConfig(Section):
 class Channels(Section):
     rest: RestConfig = RestConfig()
     widget: WidgetConfig = WidgetConfig()
+    chatwoot: ChatwootConfig = ChatwootConfig()
+    email: EmailConfig = EmailConfig()
+    slack: SlackConfig = SlackConfig()
+    telegram: TelegramConfig = TelegramConfig()
+    twilio: TwilioConfig = TwilioConfig()
+    whatsapp: WhatsappConfig = WhatsappConfig()
+    webhooks: dict[WebhookName, WebhookConfig] = Field(default_factory=dict)
 
 
 class Retention(Section):

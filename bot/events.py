@@ -91,11 +91,22 @@ class BotSaid(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PersonSaid(Event):
-    """A person of the support team wrote to the customer."""
+    """A person of the support team wrote to the customer. `channel` is where they wrote it, if not at our desk: it is
+    not sent there again."""
 
     text: str
     person: str
     message_id: str = ""
+    channel: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryFailed(Event):
+    """A message did not reach the customer's platform and is not tried again: `message_id` of what was said."""
+
+    message_id: str
+    channel: str
+    error: str
 
 
 @dataclass(frozen=True, kw_only=True)

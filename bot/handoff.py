@@ -89,6 +89,30 @@ class Desk:
 
         return await self._add(conversation_id, events)
 
+    async def overheard(self, conversation_id: str, said: PersonSaid) -> Conversation:
+        """What a person wrote on the customer's platform, whoever had the conversation; once a `message_id`."""
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            ids = (event.message_id for event in conversation.events if isinstance(event, PersonSaid))
+            return [] if said.message_id in ids else [said]
+
+        return await self._add(conversation_id, events)
+
+    async def settle(self, conversation_id: str, mode: Mode, *, reason: str = "", begin: bool = False) -> None:
+        """Who has the conversation was decided elsewhere: waiting (people have it), bot, or closed. One that nobody
+        began is left alone, or with `begin` begun."""
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            if not conversation.events and not begin:
+                return []
+            if mode == "waiting" and conversation.mode in ("bot", "closed"):
+                return [HandedOff(reason=reason)]
+            if mode == "bot" and conversation.mode == "person":
+                return [Released(person=conversation.person or "")]
+            return [Closed()] if mode == "closed" and conversation.mode != "closed" else []
+
+        await self._add(conversation_id, events, known=False)
+
     async def open_gaps(self, *, limit: int = 300) -> list[Gap]:
         """Gaps of conversations that are not archived yet; the archive keeps the others, redacted."""
         gaps: list[Gap] = []
@@ -97,11 +121,13 @@ class Desk:
                 gaps += gaps_of(item.id, (await self._store.read(item.id)).events)
         return gaps
 
-    async def _add(self, conversation_id: str, decide: Callable[[Conversation], Sequence[Event]]) -> Conversation:
+    async def _add(
+        self, conversation_id: str, decide: Callable[[Conversation], Sequence[Event]], *, known: bool = True
+    ) -> Conversation:
         for attempt in range(ATTEMPTS):
             try:
                 async with self._store.turn(conversation_id) as turn:
-                    if not turn.conversation.events:
+                    if known and not turn.conversation.events:
                         raise _unknown(conversation_id)
                     turn.add(*decide(turn.conversation))
                     await turn.commit()

@@ -17,6 +17,9 @@ class Metrics:
         self.steps = Counter("deskhand_steps", "Steps the bot took, by kind", ("kind",), registry=here)
         self.handoffs = Counter("deskhand_handoffs", "Conversations given to people", ("reason",), registry=here)
         self.errors = Counter("deskhand_errors", "Unexpected failures by part", ("part",), registry=here)
+        self.deliveries = Counter(
+            "deskhand_deliveries", "Messages to other platforms", ("channel", "outcome"), registry=here
+        )
         self.swaps = Counter("deskhand_bundle_swaps", "Bundles taken or refused", ("outcome",), registry=here)
         self.bundle = Gauge("deskhand_bundle", "1 for the bundle in service", ("id",), registry=here)
         self.turn = Histogram("deskhand_turn_seconds", "A turn from message to commit", buckets=SECONDS, registry=here)

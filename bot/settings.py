@@ -22,6 +22,19 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     actions_url: str | None = None
     operator_token: SecretStr | None = None
+    chatwoot_token: SecretStr | None = None
+    chatwoot_secret: SecretStr | None = None
+    email_secret: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    telegram_bot_token: SecretStr | None = None
+    telegram_secret: SecretStr | None = None
+    twilio_auth_token: SecretStr | None = None
+    whatsapp_app_secret: SecretStr | None = None
+    whatsapp_token: SecretStr | None = None
+    whatsapp_verify_token: SecretStr | None = None
+    webhook_secrets: dict[str, SecretStr] = Field(default_factory=dict)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -2,7 +2,7 @@
 
     deskhand:c:{id}       the events                    deskhand:lock:{id}    who is writing, with an expiry
     deskhand:mode:{mode}  ids by time of last event     deskhand:queue:{id}   who waits to write, first come first
-    deskhand:due          ids by time of next reminder
+    deskhand:due          ids by time of next reminder  deskhand:outbox:...   see outbox.py
     deskhand:new:{id}     published: the new length     deskhand:alive:{id}   when each of them last asked
 
 The lock and the queue before it give order, whatever server process a message came to; the length check in `COMMIT`
@@ -15,7 +15,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from redis.backoff import NoBackoff
 
 from bot.conversation import Conversation, Mode, fold
 from bot.events import Event, decode, encode
+from bot.stores.outbox import Outbox, outbox_key
 from bot.stores.store import MODES, Listed, Lost, Turn, Watch, Watches
 from retrieval.errors import Conflict, Unavailable
 
@@ -67,7 +68,8 @@ return redis.call('LINDEX', KEYS[3], 0) == ARGV[1] and 1 or 0
 """
 )
 
-# The lock goes with the commit, which saves a round trip. KEYS: events, one a mode, due, lock.
+# The lock goes with the commit, which saves a round trip; readers of events hear of it in the same breath.
+# KEYS: events, four modes, due, lock, an outbox for each reader.
 # ARGV: version, id, key of the mode, time, channel, token, time of the next reminder or "", events.
 COMMIT = """
 redis.replicate_commands()
@@ -75,19 +77,23 @@ local length = redis.call('LLEN', KEYS[1])
 if length ~= tonumber(ARGV[1]) then return -1 end
 redis.call('RPUSH', KEYS[1], unpack(ARGV, 8))
 redis.call('PERSIST', KEYS[1])
-for i = 2, #KEYS - 2 do
+for i = 2, 5 do
     if i ~= tonumber(ARGV[3]) then redis.call('ZREM', KEYS[i], ARGV[2]) end
 end
 redis.call('ZADD', KEYS[tonumber(ARGV[3])], ARGV[4], ARGV[2])
 if ARGV[7] == '' then
-    redis.call('ZREM', KEYS[#KEYS - 1], ARGV[2])
+    redis.call('ZREM', KEYS[6], ARGV[2])
 else
-    redis.call('ZADD', KEYS[#KEYS - 1], ARGV[7], ARGV[2])
+    redis.call('ZADD', KEYS[6], ARGV[7], ARGV[2])
+end
+for i = 8, #KEYS do
+    redis.call('ZADD', KEYS[i], 'LT', ARGV[4], ARGV[2])
+    redis.call('HSETNX', KEYS[i] .. ':at', ARGV[2], length .. ' 0')
 end
 local now = length + #ARGV - 7
 redis.call('PUBLISH', ARGV[5], now)
 redis.set_repl(redis.REPL_NONE)
-if redis.call('GET', KEYS[#KEYS]) == ARGV[6] then redis.call('DEL', KEYS[#KEYS]) end
+if redis.call('GET', KEYS[7]) == ARGV[6] then redis.call('DEL', KEYS[7]) end
 return now
 """
 
@@ -132,8 +138,11 @@ async def _call(what: str, answer: Any) -> Any:
 
 
 class RedisStore:
-    def __init__(self, url: str, *, wait_s: float = 30.0) -> None:
-        """`url`: redis://, rediss:// or unix://. A turn waits at most `wait_s` for the one before it."""
+    def __init__(
+        self, url: str, *, wait_s: float = 30.0, readers: Mapping[str, Callable[[Conversation], bool]] | None = None
+    ) -> None:
+        """`url`: redis://, rediss:// or unix://. A turn waits at most `wait_s` for the one before it. A conversation
+        is put into the outbox of each of the `readers` whose function says so when a turn is committed."""
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url,
             max_connections=64,
@@ -150,6 +159,7 @@ class RedisStore:
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
         self._wait_s = wait_s
+        self._readers = readers or {}
         self._begin = self._redis.register_script(BEGIN)
         self._commit = self._redis.register_script(COMMIT)
         self._release = self._redis.register_script(RELEASE)
@@ -200,13 +210,17 @@ class RedisStore:
         args += [conversation.events[-1].at, NEW + conversation.id, token]
         args.append("" if conversation.due is None else conversation.due)
         args += [json.dumps(encode(event)) for event in turn.new_events]
-        keys = [_list(conversation.id), *INDEXES, DUE, _lock(conversation.id)]
+        outboxes = [outbox_key(reader) for reader, concerns in self._readers.items() if concerns(conversation)]
+        keys = [_list(conversation.id), *INDEXES, DUE, _lock(conversation.id), *outboxes]
         length = await _call("stored a turn", self._commit(keys=keys, args=args))
         if length < 0:
             raise Lost(
                 f"conversation {conversation.id!r} was read at version {turn.read_version} and has moved on; "
                 "send the message again"
             )
+
+    def outbox(self, reader: str) -> Outbox:
+        return Outbox(self._redis, _call, reader)
 
     async def read(self, conversation_id: str) -> Conversation:
         return fold(conversation_id, await self.since(conversation_id, 0))
