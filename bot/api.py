@@ -19,6 +19,7 @@ from bot.events import encode
 from bot.gaps import Gap, group
 from bot.handoff import Desk
 from bot.jobs import Jobs
+from bot.stores.outbox import Outbox
 from bot.stores.sql import Records
 
 MOST_GAPS = 1000
@@ -64,7 +65,9 @@ class JsonRoute(APIRoute):
         return handle
 
 
-def router(*, token: str, desk: Desk, records: Records, engines: Engines, jobs: Jobs) -> APIRouter:
+def router(
+    *, token: str, desk: Desk, records: Records, engines: Engines, jobs: Jobs, outbox: Outbox
+) -> APIRouter:
     def operator(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
         check_bearer(authorization, token)
 
@@ -74,6 +77,7 @@ def router(*, token: str, desk: Desk, records: Records, engines: Engines, jobs: 
     _conversations(routes, desk)
     _gaps(routes, desk, records, engines)
     _training(routes, jobs)
+    _deliveries(routes, outbox)
     return routes
 
 
@@ -140,6 +144,13 @@ def _training(routes: APIRouter, jobs: Jobs) -> None:
     async def archive() -> dict[str, Any]:
         """Queues an archive run; the worker also does one every minute."""
         return asdict(await asyncio.to_thread(jobs.archive))
+
+
+def _deliveries(routes: APIRouter, outbox: Outbox) -> None:
+    @routes.get("/deliveries")
+    async def deliveries(limit: int = 100) -> list[dict[str, Any]]:
+        """Conversations with messages that have not reached their platform, next try first, with the last error."""
+        return [asdict(one) for one in await outbox.due(limit=max(1, min(limit, 1000)))]
 
 
 def view(conversation: Conversation, offset: int = 0) -> dict[str, Any]:

@@ -156,6 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
             records=parts.records,
             engines=parts.engines,
             jobs=parts.jobs,
+            outbox=parts.deliveries.outbox,
         )
     )
     if config.channels.rest.enabled:

@@ -71,6 +71,7 @@ class Deliveries:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def tell(self) -> None:
         """Something may be due: look now."""
@@ -81,16 +82,17 @@ class Deliveries:
 
     async def stop(self) -> None:
         """What is being sent is sent; the rest is due at the next start."""
+        self._stopping = True
+        self.tell()
         if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+            await self._loop
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10)
         for channel in self._channels.values():
             await channel.aclose()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._signal.wait()
@@ -101,7 +103,7 @@ class Deliveries:
                 log.warning("deliveries wait for the store", error=str(error))
 
     async def _look(self) -> None:
-        while claims := await self.outbox.claim():
+        while not self._stopping and (claims := await self.outbox.claim()):
             for claim in claims:
                 await self._room.acquire()
                 task = asyncio.create_task(self._deliver(claim))

@@ -12,25 +12,23 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 
 from platform_server import PlatformServer, platform_server
-from serving_desk import RETURNS, Running, running
-from serving_words import write_bundle
+from serving_desk import running
 
 from bot.settings import Settings
-from retrieval.bundle import Bundles
 
 HERE = Path(__file__).parent
 LONG = "Word after word. " * 700
 
 DOMAIN = {
     "version": "3.1",
-    "intents": ["greet", "talk_to_person", "order_status", "menu", "many", "long", "picture"],
+    "intents": ["greet", "talk_to_person", "order_status", "menu", "many", "long", "picture", "label"],
     "responses": {
         "utter_greet": [{"text": "Hi, I am a bot."}],
         "utter_menu": [
             {
                 "text": "What is it about?",
                 "buttons": [
-                    {"title": "Send it back", "payload": RETURNS[0]},
+                    {"title": "Send it back", "payload": "/label"},
                     {"title": "Talk to a person", "payload": "/talk_to_person"},
                 ],
             }
@@ -38,6 +36,7 @@ DOMAIN = {
         "utter_many": [
             {"text": "Pick one.", "buttons": [{"title": f"Choice number {n}", "payload": f"/c{n}"} for n in range(12)]}
         ],
+        "utter_label": [{"text": "Print the label and drop the parcel."}],
         "utter_long": [{"text": LONG}],
         "utter_picture": [{"text": "Look:", "image": "https://shop.example/tent.png"}],
     },
@@ -46,7 +45,7 @@ RULES = {
     "version": "3.1",
     "rules": [
         {"rule": name, "steps": [{"intent": name}, {"action": f"utter_{name}"}]}
-        for name in ("greet", "menu", "many", "long", "picture")
+        for name in ("greet", "menu", "many", "long", "picture", "label")
     ],
 }
 
@@ -62,8 +61,6 @@ def desk(settings: Settings) -> Callable[..., Any]:
     """`desk({"telegram": {...}}, telegram_secret="...")`: a server with these channels and secrets."""
     (settings.config_dir / "domain.yml").write_text(yaml.safe_dump(DOMAIN))
     (settings.config_dir / "rules.yml").write_text(yaml.safe_dump(RULES))
-    bundles = Bundles(settings.bundles)
-    bundles.promote(write_bundle(bundles, RETURNS))
 
     def serve(channels: dict[str, Any], *, limits: dict[str, Any] | None = None, **secrets: Any) -> Any:
         config = {"channels": channels, "limits": limits or {}}
@@ -89,6 +86,3 @@ def recorded() -> Callable[[str], Any]:
         return json.loads(path.read_text()) if path.suffix == ".json" else path.read_bytes()
 
     return read
-
-
-__all__ = ["Running"]
