@@ -102,6 +102,11 @@ def _conversations(routes: APIRouter, desk: Desk) -> None:
         """Writes to the customer as that person, who joins when they have not."""
         return view(await desk.say(conversation_id, body.person, body.text, body.message_id))
 
+    @routes.post("/conversations/{conversation_id:path}/typing", status_code=204)
+    async def typing(conversation_id: str, body: Join) -> None:
+        """Shows the customer for some seconds that this person is writing."""
+        await desk.typing(conversation_id, body.person)
+
     @routes.post("/conversations/{conversation_id:path}/release")
     async def release(conversation_id: str, body: Release | None = None) -> dict[str, Any]:
         """Gives the conversation back to the bot."""

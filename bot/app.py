@@ -21,15 +21,17 @@ from starlette.exceptions import HTTPException
 
 from bot import api, health
 from bot.action_server import ActionServer
-from bot.auth import operator_token
+from bot.auth import kept_secret, operator_token
 from bot.body_limit import BodyLimit
-from bot.channels import platforms, rest, widget
+from bot.channels import platforms, rest, widget_routes
 from bot.channels.deliver import READER, Deliveries, concerns
 from bot.channels.hearing import Hearing
 from bot.channels.platform import Channel
+from bot.channels.widget import Channel as WidgetChannel
 from bot.config import Config, load_config
 from bot.domain import load_domain
 from bot.engines import Engines
+from bot.files import FileStore, file_store
 from bot.handoff import Desk
 from bot.jobs import Jobs
 from bot.manager import Manager
@@ -42,6 +44,7 @@ from bot.stores.rates import Rates
 from bot.stores.redis import RedisStore
 from bot.stores.sql import Records
 from bot.stores.store import ConversationStore
+from bot.widget.links import Links
 from bot.widget.tokens import site_tokens
 from retrieval.bundle import Bundles
 from retrieval.errors import DeskhandError
@@ -63,6 +66,7 @@ class Parts:
     store: ConversationStore
     rates: Rates
     records: Records
+    files: FileStore
     jobs: Jobs
     engines: Engines
     server: ActionServer | None
@@ -100,6 +104,7 @@ class Parts:
             store=store,
             rates=Rates(store),
             records=Records(settings.database),
+            files=file_store(settings.files_url, settings.files),
             jobs=Jobs(url, settings),
             engines=engines,
             server=server,
@@ -145,7 +150,9 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPIOffline(title="Deskhand", version=VERSION, lifespan=lifespan, redoc_url=None)
     app.state.parts = parts
     config = parts.config
-    larger = {"/webhooks/email/": config.channels.email.body_bytes} if config.channels.email.enabled else {}
+    larger = {"/widget/files": int(config.channels.widget.files.megabytes * 1e6) + 1024}
+    if config.channels.email.enabled:
+        larger["/webhooks/email/"] = config.channels.email.body_bytes
     app.add_middleware(BodyLimit, most=config.limits.body_bytes, larger=larger)
     _errors(app, parts.metrics)
     _service(app, parts)
@@ -165,8 +172,20 @@ def create_app(settings: Settings) -> FastAPI:
     for channel in parts.channels.values():
         app.include_router(platforms.router(channel, hearing))
     if config.channels.widget.enabled:
-        widget.register(app, parts.manager, config, site_tokens(settings, config.channels.widget), parts.rates)
+        widget_routes.register(app, _widget(parts), operator_token(settings))
     return app
+
+
+def _widget(parts: Parts) -> WidgetChannel:
+    config, settings = parts.config, parts.settings
+    return WidgetChannel(
+        parts.manager,
+        config,
+        site_tokens(settings, config.channels.widget),
+        parts.rates,
+        parts.files,
+        Links(kept_secret(settings.data_dir / "widget-secret")),
+    )
 
 
 def _service(app: FastAPI, parts: Parts) -> None:

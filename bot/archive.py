@@ -13,7 +13,19 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.conversation import Conversation, Mode
-from bot.events import BotSaid, Closed, Event, HandedOff, PersonJoined, PersonSaid, Rated, SessionStarted, UserSaid, now
+from bot.events import (
+    BotSaid,
+    Closed,
+    Event,
+    HandedOff,
+    PersonJoined,
+    PersonSaid,
+    Rated,
+    Scored,
+    SessionStarted,
+    UserSaid,
+    now,
+)
 from bot.gaps import Gap, gaps_of
 from bot.payload import parse_payload
 from bot.redaction import Redactor, redact
@@ -118,11 +130,13 @@ class Archive:
 
 
 def sessions(events: Sequence[Event], begin: int) -> Iterator[tuple[int, int]]:
-    """`[start, end)` of each session from `begin` on: one ends where it was closed. What follows the last close (a
-    late rating) is a part of its own."""
+    """`[start, end)` of each session from `begin` on: one ends where it was closed, with the customer's score behind
+    it. What follows the last close (a late rating) is a part of its own."""
     start = begin
     for position in range(begin, len(events)):
-        if isinstance(events[position], Closed) or position == len(events) - 1:
+        following = events[position + 1] if position + 1 < len(events) else None
+        over = isinstance(events[position], Closed | Scored) and not isinstance(following, Scored)
+        if over or following is None:
             yield start, position + 1
             start = position + 1
 
@@ -134,6 +148,8 @@ def to_transcript(conversation_id: str, events: Sequence[Event], *, ratings: dic
     started = next((event for event in events if isinstance(event, SessionStarted)), None)
     said = next((event for event in events if isinstance(event, UserSaid)), None)
     closed = next((event for event in events if isinstance(event, Closed)), Closed())
+    scores = [event.score for event in events if isinstance(event, Scored)]
+    csat = scores[-1] if scores else closed.csat
     handed = next((event for event in events if isinstance(event, HandedOff)), None)
     return Transcript(
         id=conversation_id,
@@ -141,7 +157,7 @@ def to_transcript(conversation_id: str, events: Sequence[Event], *, ratings: dic
         channel=said.channel if said else started.channel if started else "",
         started_at=iso(turns[0].at) if turns and turns[0].at is not None else None,
         customer=conversation_id,
-        outcome=Outcome(closed.resolved, closed.csat, handed is not None, handed.reason if handed else None),
+        outcome=Outcome(closed.resolved, csat, handed is not None, handed.reason if handed else None),
         turns=turns,
     )
 

@@ -21,13 +21,14 @@ WHOLE = 3
 
 
 def may_wait(message: UserMessage, config: BurstsConfig) -> bool:
-    """Whether these words may go on: few, no question, no button."""
+    """Whether these words may go on: few, no question, no button, no file."""
     return (
         config.moment_s > 0
         and message.payload is None
         and message.channel in config.channels
         and len(message.text.split()) <= config.words
         and not (asks(message.text) or parse_payload(message.text) or message.metadata.get("title"))
+        and not message.metadata.get("files")
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -103,6 +103,19 @@ class BusinessHours(Section):
             raise ValueError("not a time zone such as Europe/Berlin") from error
         return name
 
+    def opens_at(self, at: float) -> float | None:
+        """When people are back, in seconds since the epoch; None while they are there, or when no day is set."""
+        if not self.days or self.open_at(at):
+            return None
+        zone = ZoneInfo(self.timezone)
+        today = datetime.fromtimestamp(at, zone).date()
+        for day in (today + timedelta(days=ahead) for ahead in range(8)):
+            if hours := self.days.get(DAYS[day.weekday()]):
+                begin = datetime.combine(day, time.fromisoformat(hours.split("-")[0]), zone).timestamp()
+                if begin > at:
+                    return begin
+        return None
+
     def open_at(self, at: float) -> bool:
         """Whether people are at the desk at `at`, seconds since the epoch."""
         if self.days is None:
@@ -136,15 +149,55 @@ class SiteConfig(Section):
     starters: tuple[str, ...] | None = None
 
 
+class FieldConfig(Section):
+    """One line of the form before a chat; what is written there goes along with the messages as an attribute."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    label: str = Field(min_length=1, max_length=100)
+    type: Literal["text", "email", "tel", "select"] = "text"
+    required: bool = False
+    options: tuple[str, ...] = ()
+
+
+class FilesConfig(Section):
+    enabled: bool = True
+    megabytes: float = Field(default=10, gt=0, le=100)
+    types: tuple[str, ...] = ("png", "jpg", "jpeg", "gif", "webp", "heic", "pdf", "txt", "csv", "docx", "xlsx")
+
+    @field_validator("types")
+    @classmethod
+    def _known(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        from bot.files import KINDS
+
+        for name in types:
+            if name not in KINDS:
+                raise ValueError(f"{name!r} is no ending that can be checked; known are {', '.join(KINDS)}")
+        return types
+
+
+class TextsConfig(Section):
+    """The desk's own words in one language; what is None is as `channels.widget` says. `strings` replace its own."""
+
+    name: str | None = None
+    greeting: str | None = None
+    starters: tuple[str, ...] | None = None
+    away: str | None = None
+    prechat: tuple[FieldConfig, ...] | None = None
+    strings: dict[str, str] = Field(default_factory=dict)
+
+
 class WidgetConfig(Section):
     enabled: bool = True
     sites: dict[SiteKey, SiteConfig] = Field(default_factory=lambda: {"demo": SiteConfig()})
     name: str = "Customer service"
-    greeting: str = (
-        "Hi! I am an automated assistant. Ask me anything about your order, or about us. "
-        "You can talk to a person at any time."
-    )
+    greeting: str | None = None
     starters: tuple[str, ...] = ()
+    away: str | None = None
+    csat: bool = True
+    prechat: tuple[FieldConfig, ...] = ()
+    files: FilesConfig = FilesConfig()
+    faces: dict[str, str] = Field(default_factory=dict)
+    texts: dict[str, TextsConfig] = Field(default_factory=dict)
     session_minutes: float = Field(default=60, gt=0)
 
 

@@ -241,6 +241,14 @@ class Rated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scored(Event):
+    """The customer's verdict on a closed conversation: 1 (bad) to 5 (good)."""
+
+    score: int
+    comment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Restarted(Event):
     pass
 

@@ -74,6 +74,10 @@ class Desk:
 
         return await self._add(conversation_id, events)
 
+    async def typing(self, conversation_id: str, person: str) -> None:
+        """Shows the customer for some seconds that this person is writing; it is not kept."""
+        await self._store.tell(conversation_id, {"type": "typing", "person": person})
+
     async def release(self, conversation_id: str, person: str = "") -> Conversation:
         """Back to the bot."""
 

@@ -28,6 +28,7 @@ from bot.events import (
     ReminderFired,
     ReminderSet,
     UserSaid,
+    encode,
     now,
 )
 from bot.hearing import explicit, hear, user_said
@@ -185,10 +186,17 @@ class Manager:
             if isinstance(step, Wait):
                 return
             self._metrics.steps.labels(type(step).__name__).inc()
+            if isinstance(step, RunAction) and step.name in self.domain.actions:
+                await self._preview(turn)
             events = await self._perform(step, turn.conversation, candidates)
             self._add(turn, message, engine, events)
         log.error("step limit reached", steps=self._config.limits.steps_per_turn, actions=turn.conversation.actions)
         self._add(turn, message, engine, self._hand_off("step_limit", turn.conversation))
+
+    async def _preview(self, turn: Turn) -> None:
+        """An action may take seconds. Those who watch see what was said before it; it counts when it is stored."""
+        for said in _said(turn.new_events):
+            await self.store.tell(turn.conversation.id, {"type": "draft", "event": encode(said)})
 
     async def _perform(self, step: Step, conversation: Conversation, candidates: Candidates) -> Sequence[Event]:
         match step:
@@ -304,8 +312,11 @@ def _buttons(options: Sequence[tuple[str, str]], candidates: Candidates) -> tupl
 
 
 def _citations(passages: Sequence[Passage]) -> tuple[dict[str, Any], ...]:
-    """One an article, in order of first use."""
-    return tuple({passage.article: {"title": passage.title, "url": passage.url} for passage in passages}.values())
+    """One an article, in order of first use, with the passage that came first."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in passages:
+        found.setdefault(one.article, {"title": one.title, "url": one.url, "quote": one.text})
+    return tuple(found.values())
 
 
 def _said(events: Sequence[Event]) -> tuple[BotSaid, ...]:

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     whatsapp_token: SecretStr | None = None
     whatsapp_verify_token: SecretStr | None = None
     webhook_secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    files_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
     @property
     def knowledge(self) -> Path:
         return self.data_dir / "knowledge"
+
+    @property
+    def files(self) -> Path:
+        return self.data_dir / "files"
 
     @property
     def redis_dir(self) -> Path:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from bot.conversation import Conversation, Mode, fold
 from bot.events import Event, decode, encode
-from bot.stores.store import Listed, Lost, Turn, Watch, Watches
+from bot.stores.store import Listed, Lost, Note, Turn, Watch, Watches
 
 
 class MemoryStore:
@@ -46,6 +46,9 @@ class MemoryStore:
     async def watch(self, conversation_id: str) -> AsyncIterator[Watch]:
         with self._watches.open(conversation_id) as watch:
             yield watch
+
+    async def tell(self, conversation_id: str, note: Note) -> None:
+        self._watches.tell(conversation_id, note)
 
     async def listed(
         self, mode: Mode, *, before: float | None = None, limit: int = 100, oldest_first: bool = False

@@ -4,6 +4,7 @@
     deskhand:mode:{mode}  ids by time of last event     deskhand:queue:{id}   who waits to write, first come first
     deskhand:due          ids by time of next reminder  deskhand:outbox:...   see outbox.py
     deskhand:new:{id}     published: the new length     deskhand:alive:{id}   when each of them last asked
+    deskhand:note:{id}    published: what passes, and is not kept
 
 The lock and the queue before it give order, whatever server process a message came to; the length check in `COMMIT`
 gives correctness: a writer whose lock ran out cannot overwrite.
@@ -28,7 +29,7 @@ from redis.backoff import NoBackoff
 from bot.conversation import Conversation, Mode, fold
 from bot.events import Event, decode, encode
 from bot.stores.outbox import Outbox, outbox_key
-from bot.stores.store import MODES, Listed, Lost, Turn, Watch, Watches
+from bot.stores.store import MODES, Listed, Lost, Note, Turn, Watch, Watches
 from retrieval.errors import Conflict, Unavailable
 
 LOCK_S = 10.0
@@ -113,6 +114,7 @@ return 1
 
 NEW = "deskhand:new:"
 DUE = "deskhand:due"
+NOTE = "deskhand:note:"
 INDEXES = tuple(f"deskhand:mode:{mode}" for mode in MODES)
 
 
@@ -244,7 +246,7 @@ class RedisStore:
         while True:
             with suppress(redis.RedisError, OSError):
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.psubscribe(f"{NEW}*")
+                    await pubsub.psubscribe(f"{NEW}*", f"{NOTE}*")
                     while True:
                         if message := await pubsub.get_message(timeout=60):
                             self._hear(message)
@@ -252,11 +254,16 @@ class RedisStore:
             await asyncio.sleep(0.5)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        if message["type"] == "pmessage":
+        if message["type"] == "pmessage" and message["channel"].startswith(NOTE):
+            self._watches.tell(message["channel"].removeprefix(NOTE), json.loads(message["data"]))
+        elif message["type"] == "pmessage":
             self._watches.tell(message["channel"].removeprefix(NEW))
-        elif message["type"] == "psubscribe":
+        elif message["type"] == "psubscribe" and message["data"] == 2:  # both patterns
             self._listening.set()
             self._watches.tell_all()  # something may have come while nobody was subscribed
+
+    async def tell(self, conversation_id: str, note: Note) -> None:
+        await _call("told a note", self._redis.publish(NOTE + conversation_id, json.dumps(note)))
 
     async def listed(
         self, mode: Mode, *, before: float | None = None, limit: int = 100, oldest_first: bool = False

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.conversation import Conversation, Mode
 from bot.events import Event
@@ -52,17 +52,29 @@ class Turn:
             self.read_version, self.stored = self.conversation.version, True
 
 
+Note = dict[str, Any]
+"""Something that passes and is not kept: somebody types, or the first reply of a turn that is still going on."""
+
+
 class Watch:
-    """Tells one listener that something was appended to one conversation."""
+    """Tells one listener that something was appended to one conversation, and what was told about it."""
 
     def __init__(self) -> None:
         self._signal = asyncio.Event()
+        self._notes: list[Note] = []
 
-    def tell(self) -> None:
+    def tell(self, note: Note | None = None) -> None:
+        if note is not None:
+            self._notes.append(note)
         self._signal.set()
 
+    def notes(self) -> list[Note]:
+        """Those that came since the last call, oldest first."""
+        notes, self._notes = self._notes, []
+        return notes
+
     async def changed(self, timeout_s: float) -> bool:
-        """True when events were appended since the last call (or since the watch began), False after `timeout_s`."""
+        """True when something came since the last call (or since the watch began), False after `timeout_s`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._signal.wait()
@@ -88,9 +100,9 @@ class Watches:
             if not self._watches[conversation_id]:
                 del self._watches[conversation_id]
 
-    def tell(self, conversation_id: str) -> None:
+    def tell(self, conversation_id: str, note: Note | None = None) -> None:
         for watch in self._watches.get(conversation_id, ()):
-            watch.tell()
+            watch.tell(note)
 
     def tell_all(self) -> None:
         for conversation_id in self._watches:
@@ -111,6 +123,10 @@ class ConversationStore(Protocol):
         ...
 
     def watch(self, conversation_id: str) -> AbstractAsyncContextManager[Watch]: ...
+
+    async def tell(self, conversation_id: str, note: Note) -> None:
+        """Brings a note to everybody who watches this conversation now, in any process. It is not kept."""
+        ...
 
     async def listed(
         self, mode: Mode, *, before: float | None = None, limit: int = 100, oldest_first: bool = False

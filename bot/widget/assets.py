@@ -1,16 +1,26 @@
-"""The widget's own files, read once, compressed once, served with the headers that let a browser keep them."""
+"""The widget's own files, read once, compressed once, served with the headers that let a browser keep them.
+
+There is no build step: the server joins the modules and leaves comments and indentation out (`rjsmin`) when it starts.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import re
 from pathlib import Path
 
+import rjsmin
 from fastapi import APIRouter, Request, Response
 
 from retrieval.errors import NotFound
 
 HERE = Path(__file__).parent
+MODULES = ("style", "strings", "dom", "connection", "visitor", "chat", "forms", "markup", "messages", "element")
+"""Each after those that it imports."""
+
+IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=300, stale-while-revalidate=86400"
 TYPES = {
@@ -19,8 +29,8 @@ TYPES = {
     ".html": "text/html; charset=utf-8",
 }
 DEMO_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
+    "img-src 'self' data: https:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 
 
@@ -47,22 +57,41 @@ class Asset:
         return Response(self.plain, media_type=self.type, headers=always)
 
 
-def router() -> APIRouter:
-    """`/widget.js`, its modules below `/widget/assets/{version}/`, and the demo page.
+def script() -> bytes:
+    """The modules as one: a page waits for one file instead of ten. Their names are unique, so joining is leaving the
+    imports away; comments and indentation go, too."""
+    joined = "\n".join(IMPORT.sub("", (HERE / f"{name}.js").read_text("utf-8")) for name in MODULES)
+    css = re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", (HERE / "style.css").read_text("utf-8")))
+    return _small(joined.replace('"__CSS__"', json.dumps(css)))
 
-    The version is a hash of all modules: a browser keeps them for good, and never mixes modules of two releases.
+
+def served() -> tuple[str, Asset, dict[str, Asset]]:
+    """The version, the loader, and what it loads by name."""
+    words = {path.name: Asset(_small(path.read_text("utf-8")), ".js") for path in (HERE / "locales").glob("*.js")}
+    modules = {"element.js": Asset(script(), ".js"), **{f"locales/{name}": asset for name, asset in words.items()}}
+    version = hashlib.sha256(b"".join(modules[name].plain for name in sorted(modules))).hexdigest()[:12]
+    loader = _small((HERE / "widget.js").read_text("utf-8").replace("__VERSION__", version))
+    return version, Asset(loader, ".js"), modules
+
+
+def _small(source: str) -> bytes:
+    return str(rjsmin.jsmin(source)).encode()
+
+
+def router() -> APIRouter:
+    """`/widget.js`, what it loads below `/widget/assets/{version}/`, and the demo page.
+
+    The version is a hash of all of it: a browser keeps the files for good, and never mixes two releases.
     """
     routes = APIRouter(include_in_schema=False)
-    modules = {path.name: Asset(path.read_bytes(), ".js") for path in HERE.glob("*.js") if path.name != "widget.js"}
-    current = hashlib.sha256(b"".join(modules[name].plain for name in sorted(modules))).hexdigest()[:12]
-    loader = Asset((HERE / "widget.js").read_bytes().replace(b"__VERSION__", current.encode()), ".js")
+    current, loader, modules = served()
     page, sheet = (Asset((HERE / name).read_bytes(), Path(name).suffix) for name in ("demo.html", "demo.css"))
 
     @routes.get("/widget.js")
     def _loader(request: Request) -> Response:
         return loader.answer(request, SHORTLY)
 
-    @routes.get("/widget/assets/{version}/{name}")
+    @routes.get("/widget/assets/{version}/{name:path}")
     def _module(request: Request, version: str, name: str) -> Response:
         if name not in modules:
             raise NotFound(f"the widget has no file {name!r}; it has {', '.join(sorted(modules))}")

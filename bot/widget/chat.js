@@ -1,4 +1,4 @@
-// The conversation as this browser knows it: session, events by offset, and an outbox that outlives a reload.
+// One conversation as this browser knows it: events by offset, and what is still on its way to the desk.
 // No DOM here; what changes is told through the handlers.
 
 import { Connection } from "./connection.js";
@@ -11,58 +11,46 @@ function newId() {
 }
 
 export class Chat {
-  session = null; // {token, conversation, expires_at, name, greeting, starters, max_chars}
   mode = "bot"; // bot | waiting | person | closed
   person = "";
   offset = 0;
   live = false;
-  outbox = []; // {id, path, text, title, state: sending | sent | failed | refused, reason}
+  events = [];
+  outbox; // {id, thread, path, text, title, at, file, files, state: sending | sent | failed | refused, reason}
 
-  #base;
-  #site;
+  #visitor;
   #tell;
-  #kept;
-  #refreshing = null;
   #posting = Promise.resolve();
   #timers = new Map();
   #connection;
 
-  /** tell: {session(), reset(), events(list), pending(item), live(), error(text)} */
-  constructor(base, site, tell) {
-    this.#base = base;
-    this.#site = site;
-    this.#tell = tell;
-    this.#kept = this.#load();
-    this.outbox = this.#kept.outbox ?? [];
+  /** tell: {reset(), events(list), pending(item), live(), typing(person), draft(event)}, each with this chat first */
+  constructor(visitor, thread, tell) {
+    this.thread = thread;
+    this.#visitor = visitor;
+    this.#tell = (name, value) => tell[name](this, value);
+    this.outbox = visitor.outbox.filter((item) => item.thread === thread);
     this.#connection = new Connection({
-      base,
-      token: () => this.#token(),
+      visitor,
+      thread,
       offset: () => this.offset,
       frame: (frame) => this.#hear(frame),
       live: (live) => this.#alive(live),
-      expired: () => (this.session = null),
     });
   }
 
-  get returning() {
-    return Boolean(this.#kept.token);
-  }
-
   get seen() {
-    return this.#kept.seen ?? 0;
+    return this.#visitor.kept.seen?.[this.thread] ?? 0;
   }
 
-  get open() {
-    return Boolean(this.#kept.open);
+  /** What the desk has said and this customer has not seen. */
+  get unread() {
+    return this.events.filter(({ kind, offset }) => ["bot", "person"].includes(kind) && offset >= this.seen);
   }
 
-  keep(values) {
-    Object.assign(this.#kept, values);
-    try {
-      localStorage.setItem(`deskhand:${this.#site}`, JSON.stringify({ ...this.#kept, outbox: this.outbox }));
-    } catch {
-      // Storage is blocked or full: the chat works, and is forgotten on reload.
-    }
+  see() {
+    if (this.offset > this.seen)
+      this.#visitor.keep({ seen: { ...this.#visitor.kept.seen, [this.thread]: this.offset } });
   }
 
   start() {
@@ -73,11 +61,12 @@ export class Chat {
     this.#connection.stop();
   }
 
-  send(text, { title = "", path = "messages" } = {}) {
-    const item = { id: newId(), path, text, title, at: Date.now() / 1000 };
+  send(text, { title = "", path = "messages", file } = {}) {
+    const item = { id: newId(), thread: this.thread, path, text, title, at: Date.now() / 1000 };
+    if (file) item.file = file;
     this.outbox.push(item);
     this.#push(item);
-    this.keep({});
+    if (!file) this.#visitor.remember(item);
   }
 
   retry(id) {
@@ -85,94 +74,51 @@ export class Chat {
     if (item) this.#push(item);
   }
 
-  async rate(id, rating) {
+  /** feedback | score | close; false when it did not arrive. */
+  async tell(path, body) {
     try {
-      await this.#post("feedback", { id, rating });
+      await this.#visitor.ask(path, { thread: this.thread, ...body });
       return true;
     } catch {
       return false;
     }
   }
 
-  #load() {
-    try {
-      return JSON.parse(localStorage.getItem(`deskhand:${this.#site}`)) ?? {};
-    } catch {
-      return {};
-    }
-  }
-
-  async #token() {
-    const fresh = this.session && this.session.expires_at - 60 > Date.now() / 1000;
-    if (fresh) return this.session.token;
-    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = null));
-    return (await this.#refreshing).token;
-  }
-
-  async #refresh() {
-    const body = { site_key: this.#site, token: this.#kept.token ?? null };
-    let session;
-    try {
-      session = await this.#request("session", body, {});
-    } catch (error) {
-      if (error.status) this.#tell.error(error.message);
-      throw error;
-    }
-    if (this.#kept.conversation && this.#kept.conversation !== session.conversation) this.#restart();
-    this.session = session;
-    this.keep({ token: session.token, conversation: session.conversation });
-    this.#tell.session();
-    return session;
-  }
-
-  #restart() {
-    Object.assign(this, { offset: 0, mode: "bot", person: "" });
-    this.#kept.seen = 0;
-    this.#tell.reset();
-    for (const item of this.outbox) this.#tell.pending(item);
-  }
-
-  async #post(path, body) {
-    const send = async () => this.#request(path, body, { authorization: `Bearer ${await this.#token()}` });
-    try {
-      return await send();
-    } catch (error) {
-      if (error.status !== 401) throw error;
-      this.session = null;
-      return send();
-    }
-  }
-
-  async #request(path, body, headers) {
-    const response = await fetch(new URL(`widget/${path}`, this.#base), {
-      method: "POST",
-      headers: { "content-type": "application/json", ...headers },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(FAILED_MS), // a request that hangs must not hold up the ones behind it
-    });
-    const answer = await response.json().catch(() => ({}));
-    if (response.ok) return answer;
-    throw Object.assign(
-      new Error(typeof answer.detail === "string" ? answer.detail : `the desk answered ${response.status}`),
-      { status: response.status },
-    );
+  restart() {
+    Object.assign(this, { offset: 0, mode: "bot", person: "", events: [] });
+    this.#tell("reset");
   }
 
   #push(item) {
     this.#mark(item, "sending");
     clearTimeout(this.#timers.get(item.id));
-    this.#timers.set(
-      item.id,
-      setTimeout(() => this.#mark(item, "failed"), FAILED_MS),
-    );
-    const body = { id: item.id, text: item.text, title: item.title };
-    if (this.#connection.send({ type: item.path, ...body })) return;
+    if (!item.file)
+      this.#timers.set(
+        item.id,
+        setTimeout(() => this.#mark(item, "failed"), FAILED_MS),
+      );
+    if (!item.file && this.#connection.send({ type: item.path, ...this.#body(item) })) return;
     this.#posting = this.#posting
-      .then(() => this.#post(item.path, body))
+      .then(() => this.#post(item))
       .then(
         () => this.#mark(item, "sent"),
         (error) => this.#fail(item, error.status, error.message),
       );
+  }
+
+  async #post(item) {
+    if (item.file) {
+      const query = new URLSearchParams({ thread: this.thread, name: item.file.name || "picture.png" });
+      item.files = [await this.#visitor.ask(`files?${query}`, item.file)];
+      delete item.file;
+      this.#visitor.remember(item);
+    }
+    await this.#visitor.ask(item.path, this.#body(item));
+  }
+
+  #body({ id, thread, text, title, files }) {
+    const { attributes } = this.#visitor.kept;
+    return { id, thread, text, title, attributes, files: files?.map((file) => file.id) };
   }
 
   #fail(item, status, reason) {
@@ -185,12 +131,12 @@ export class Chat {
     if (!this.outbox.includes(item)) return;
     if (state !== "sending") clearTimeout(this.#timers.get(item.id));
     Object.assign(item, { state, reason });
-    this.#tell.pending(item);
+    this.#tell("pending", item);
   }
 
   #alive(live) {
     this.live = live;
-    this.#tell.live();
+    this.#tell("live");
     if (live) for (const item of this.outbox) if (item.state !== "refused") this.#push(item);
   }
 
@@ -199,20 +145,22 @@ export class Chat {
       const item = this.outbox.find((one) => one.id === frame.id);
       if (item) this.#fail(item, frame.status, frame.detail);
     } else if (frame.type === "events") {
-      if (frame.reset) this.#restart();
+      if (frame.reset) this.restart();
       const fresh = frame.events.filter((event) => event.offset >= this.offset);
       this.offset = Math.max(this.offset, frame.next);
       for (const event of fresh) this.#apply(event);
-      this.#tell.events(fresh);
-    }
+      this.#tell("events", fresh);
+    } else if (frame.type === "typing") this.#tell("typing", frame.person);
+    else if (frame.type === "draft") this.#tell("draft", frame.event);
   }
 
   #apply(event) {
+    this.events.push(event);
     if (event.kind === "customer") {
       this.outbox = this.outbox.filter((item) => item.id !== event.id);
       clearTimeout(this.#timers.get(event.id));
+      this.#visitor.forget(event.id);
       if (this.mode === "closed") this.mode = "bot";
-      this.keep({});
     } else if (event.kind === "person" || event.notice === "joined") {
       Object.assign(this, { mode: "person", person: event.person });
     } else if (event.kind === "notice") {

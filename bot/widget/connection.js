@@ -1,4 +1,4 @@
-// Keeps one stream of frames open: WebSocket first, server-sent events when that is blocked, again after every break.
+// Keeps one stream of frames open: WebSocket first, then server-sent events, then long polls, again after every break.
 // Frames carry the offset to go on from, so a break can neither lose nor double an event.
 
 const SILENCE_MS = 45_000; // The desk says something at least every 20 s; longer silence is a dead line.
@@ -11,7 +11,7 @@ export class Connection {
   #wake = () => {};
   #send = null;
 
-  /** hooks: base, token(), offset(), frame(data), live(isLive), expired() */
+  /** hooks: visitor, thread, offset(), frame(data), live(isLive) */
   constructor(hooks) {
     this.#hooks = hooks;
   }
@@ -38,7 +38,7 @@ export class Connection {
   async #run(stop) {
     for (let broken = 0; !stop.aborted; broken++) {
       let lived = false;
-      for (const transport of [overSocket, overEvents]) {
+      for (const transport of [overSocket, overEvents, overPolls]) {
         if (stop.aborted || lived) break;
         lived = await this.#once(transport, stop);
       }
@@ -50,20 +50,28 @@ export class Connection {
   /** One connection from open to break; true when it had come alive. */
   async #once(transport, stop) {
     let lived = false;
+    const quit = new AbortController();
+    const close = () => quit.abort();
+    stop.addEventListener("abort", close);
+    let watch;
     try {
-      const token = await this.#hooks.token();
-      const result = await transport(this.#hooks, token, stop, (frame, send) => {
-        if (!lived) {
-          lived = true;
-          this.#send = send;
-          this.#hooks.frame(frame);
-          this.#hooks.live(true);
-        } else this.#hooks.frame(frame);
+      const token = await this.#hooks.visitor.token();
+      watch = setTimeout(close, OPEN_MS);
+      await transport(this.#hooks, token, quit.signal, (frame, send = null) => {
+        clearTimeout(watch);
+        watch = setTimeout(close, SILENCE_MS);
+        if (stop.aborted) return;
+        if (!lived) this.#send = send;
+        this.#hooks.frame(frame);
+        if (!lived) this.#hooks.live(true);
+        lived = true;
       });
-      if (result === "expired") this.#hooks.expired();
-    } catch {
+    } catch (error) {
       // Unreachable or broken off: the loop tries again, and the panel shows that it does.
+      if (error.status === 401) this.#hooks.visitor.session = null;
     }
+    clearTimeout(watch);
+    stop.removeEventListener("abort", close);
     if (!stop.aborted) {
       this.#send = null;
       this.#hooks.live(false);
@@ -79,54 +87,39 @@ export class Connection {
   }
 }
 
-function overSocket({ base, offset }, token, stop, heard) {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(new URL("widget/ws", base).href.replace(/^http/, "ws"));
-    const close = () => socket.close();
-    let watch = setTimeout(close, OPEN_MS);
-    stop.addEventListener("abort", close, { once: true });
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", token, offset: offset() }));
-    socket.onmessage = ({ data }) => {
-      clearTimeout(watch);
-      watch = setTimeout(close, SILENCE_MS);
-      heard(JSON.parse(data), (text) => socket.send(text));
-    };
-    socket.onclose = ({ code }) => {
-      clearTimeout(watch);
-      stop.removeEventListener("abort", close);
-      code === 4401 ? resolve("expired") : reject(new Error(`closed with ${code}`));
-    };
+const broken = (status) => Object.assign(new Error(), { status });
+
+function overSocket({ visitor, thread, offset }, token, signal, heard) {
+  return new Promise((_, reject) => {
+    const socket = new WebSocket(visitor.url("ws").href.replace(/^http/, "ws"));
+    signal.addEventListener("abort", () => socket.close());
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", token, thread, offset: offset() }));
+    socket.onmessage = ({ data }) => heard(JSON.parse(data), (text) => socket.send(text));
+    socket.onclose = ({ code }) => reject(broken(code - 4000));
   });
 }
 
-async function overEvents({ base, offset }, token, stop, heard) {
-  const quit = new AbortController();
-  const close = () => quit.abort();
-  let watch = setTimeout(close, OPEN_MS);
-  stop.addEventListener("abort", close, { once: true });
-  try {
-    const response = await fetch(new URL(`widget/events?offset=${offset()}`, base), {
-      headers: { authorization: `Bearer ${token}` },
-      signal: quit.signal,
-      cache: "no-store",
-    });
-    if (response.status === 401) return "expired";
-    if (!response.ok) throw new Error(`events answered ${response.status}`);
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let text = ""; ;) {
-      const { done, value } = await reader.read();
-      if (done) throw new Error("events ended");
-      clearTimeout(watch);
-      watch = setTimeout(close, SILENCE_MS);
-      const blocks = (text + value).replaceAll("\r\n", "\n").split("\n\n");
-      text = blocks.pop();
-      for (const block of blocks) {
-        const data = block.match(/^data: ?(.*)$/m);
-        if (data) heard(JSON.parse(data[1]), null);
-      }
+async function overEvents({ visitor, thread, offset }, token, signal, heard) {
+  const response = await fetch(visitor.url(`events?thread=${thread}&offset=${offset()}`), {
+    headers: { authorization: `Bearer ${token}` },
+    signal,
+    cache: "no-store",
+  });
+  if (!response.ok) throw broken(response.status);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; ;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (text + value).replaceAll("\r\n", "\n").split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const data = block.match(/^data: ?(.*)$/m);
+      if (data) heard(JSON.parse(data[1]));
     }
-  } finally {
-    clearTimeout(watch);
-    stop.removeEventListener("abort", close);
   }
+}
+
+async function overPolls({ visitor, thread, offset }, _, signal, heard) {
+  for (let wait = 0; !signal.aborted; wait = 1)
+    heard(await visitor.ask(`poll?thread=${thread}&offset=${offset()}&wait=${wait}`, null, signal));
 }

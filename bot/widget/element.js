@@ -1,45 +1,55 @@
-// <deskhand-chat site-key="..." theme="auto|light|dark" position="left|right">: launcher and panel in a shadow root.
+// <deskhand-chat site-key="..." theme="auto|light|dark" position="left|right" locale="auto|en|...">: launcher and panel
+// in a shadow root. What happens is told by DOM events that bubble: deskhand:opened, closed, ready, ...
 
 import { Chat } from "./chat.js";
-import { icon } from "./dom.js";
+import { face, h, icon, button } from "./dom.js";
+import { prechat, threadList } from "./forms.js";
 import { panelParts } from "./markup.js";
 import { Messages } from "./messages.js";
-import { say } from "./strings.js";
+import { locale, say, speak, when } from "./strings.js";
 import { sheet } from "./style.js";
+import { Visitor } from "./visitor.js";
 
 const TYPING_MS = 350; // An answer quicker than this needs no dots.
+const PERSON_MS = 6_000; // A person who writes says so again within this time.
 const BROKEN_MS = 1_500; // A break shorter than this needs no words.
+const MOST_THREADS = 20;
+const SPEAKS = ["bot", "person"];
 
 class DeskhandChat extends HTMLElement {
+  strings = {};
+  #visitor;
+  #chats = new Map();
   #chat;
-  #unread = 0;
   #parts;
   #messages;
+  #ready = null;
   #typing = 0;
   #broken = 0;
   #dark = matchMedia("(prefers-color-scheme: dark)");
   #small = matchMedia("(max-width: 480px), (max-height: 480px)");
 
-  static observedAttributes = ["theme", "position"];
+  static observedAttributes = ["theme", "position", "locale"];
 
   connectedCallback() {
-    if (!this.shadowRoot) this.#build();
-    if (this.#chat.returning) this.#chat.start();
-    if (this.#chat.open && !this.#small.matches) this.show({ focus: false });
+    this.#ready ??= this.#begin();
+    this.#ready.then(() => this.isConnected && this.#resume());
   }
 
   disconnectedCallback() {
-    this.#chat.stop();
+    for (const chat of this.#chats.values()) chat.stop();
   }
 
-  attributeChangedCallback() {
-    if (this.#parts) this.#dress();
+  attributeChangedCallback(name) {
+    if (name === "locale") this.setLocale();
+    else if (this.#parts) this.#dress();
   }
 
-  show({ focus = true } = {}) {
-    const { root, panel, composer, launcher } = this.#parts;
+  async show({ focus = true } = {}) {
+    await this.#ready;
+    const { root, panel, launcher } = this.#parts;
     if (!panel.hidden) return;
-    this.#chat.keep({ open: true });
+    this.#visitor.keep({ open: true });
     this.#chat.start();
     root.toggleAttribute("data-open", true);
     panel.hidden = false;
@@ -47,108 +57,263 @@ class DeskhandChat extends HTMLElement {
     launcher.setAttribute("aria-expanded", "true");
     this.#read();
     this.#messages.scroll();
-    if (focus) composer.focus();
+    if (focus) this.#focus();
+    this.#emit("opened");
   }
 
-  hide() {
+  async hide() {
+    await this.#ready;
     const { root, panel, launcher } = this.#parts;
     if (panel.hidden) return;
-    this.#chat.keep({ open: false });
+    this.#visitor.keep({ open: false });
     root.toggleAttribute("data-open", false);
     panel.hidden = true;
     launcher.setAttribute("aria-expanded", "false");
     this.#read();
     launcher.focus();
+    this.#emit("closed");
   }
 
-  toggle() {
-    this.#parts.panel.hidden ? this.show() : this.hide();
+  async toggle() {
+    await this.#ready;
+    this.#parts.panel.hidden ? await this.show() : await this.hide();
   }
 
+  /** Who is logged in on this page; `hmac` is the proof of the page's server. Without an id, nobody is. */
+  async setUser(id, traits = {}, hmac = "") {
+    await this.#ready;
+    if (!id) return this.shutdown({ stay: true });
+    this.#visitor.user = { id, traits, hmac };
+    this.#visitor.session = null;
+    this.disconnectedCallback();
+    await this.#visitor.renew().catch(() => {}); // the alert has said why
+    this.#chat.start();
+  }
+
+  /** Told to the desk with each message. */
+  async setAttributes(values) {
+    await this.#ready;
+    this.#visitor.keep({ attributes: { ...this.#visitor.kept.attributes, ...values } });
+  }
+
+  async setLocale(name) {
+    if (name && name !== this.getAttribute("locale")) return this.setAttribute("locale", name);
+    if (!this.#ready) return;
+    await this.#ready;
+    await this.#speak();
+    this.#build();
+    await this.#visitor.renew().catch(() => {}); // the desk's own words, too
+  }
+
+  async sendMessage(text) {
+    await this.#ready;
+    this.#chat.start();
+    this.#send(String(text));
+  }
+
+  /** Forgets the visitor in this browser; the conversation stays with the desk. */
+  async shutdown({ stay = false } = {}) {
+    await this.#ready;
+    this.disconnectedCallback();
+    this.#visitor.forgetAll();
+    this.#chats.clear();
+    this.#open(1);
+    if (!stay) this.remove();
+  }
+
+  #emit(name, detail = {}) {
+    this.dispatchEvent(new CustomEvent(`deskhand:${name}`, { detail, bubbles: true, composed: true }));
+  }
+
+  #speak() {
+    return speak(this.getAttribute("locale") ?? "auto", { ...this.#visitor.kept.strings, ...this.strings });
+  }
+
+  async #begin() {
+    this.#visitor = new Visitor(new URL("../../../", import.meta.url), this.getAttribute("site-key") ?? "", {
+      session: () => this.#met(),
+      reset: () => (this.#chats.forEach((chat) => chat.restart()), this.#open(1)),
+      kept: () => this.#read(),
+      error: (reason) => (this.#alert(say("noSession", { reason })), this.#emit("error", { reason })),
+    });
+    await this.#speak();
+    this.#chat = this.#thread(this.#visitor.kept.thread ?? 1);
+    const shadow = this.attachShadow({ mode: "open" });
+    shadow.adoptedStyleSheets = [sheet];
+    this.#dark.addEventListener("change", () => this.#dress());
+    this.#build();
+    this.#emit("ready");
+  }
+
+  #resume() {
+    const { kept } = this.#visitor;
+    if (!kept.token) return;
+    for (const thread of new Set([this.#chat.thread, ...(kept.alive ?? [])])) this.#thread(thread).start();
+    if (kept.open && !this.#small.matches) this.show({ focus: false });
+  }
+
+  #thread(number) {
+    if (!this.#chats.has(number))
+      this.#chats.set(
+        number,
+        new Chat(this.#visitor, number, {
+          events: (chat, events) => this.#hear(chat, events),
+          reset: (chat) => this.#shown(chat, () => (this.#messages.clear(), this.#greet())),
+          pending: (chat, item) => this.#shown(chat, () => this.#pend(item)),
+          live: (chat) => this.#shown(chat, () => this.#line()),
+          typing: (chat, person) => this.#shown(chat, () => (this.#messages.read(), this.#dots(PERSON_MS, person))),
+          draft: (chat, event) => this.#shown(chat, () => (this.#dots(), this.#messages.draft(event))),
+        }),
+      );
+    return this.#chats.get(number);
+  }
+
+  #shown(chat, act) {
+    if (chat === this.#chat && this.#parts) act();
+  }
+
+  /** Everything anew, from what is known: at the start, in another language, for another conversation. */
   #build() {
+    const was = this.#parts;
     this.#messages = new Messages({
       choose: ({ title, payload }) => this.#send(payload ?? title, { title: payload ? title : "" }),
       retry: (id) => this.#chat.retry(id),
-      rate: (id, rating) => this.#rate(id, rating),
+      rate: (id, rating, comment) => this.#tell("feedback", { id, rating, comment }),
+      asksScore: () => this.#visitor.session?.csat,
+      score: (body) => this.#tell("score", body),
+      picture: (person) => this.#visitor.session?.faces?.[person],
+      url: (path) => this.#visitor.url(path),
     });
-    this.#parts = panelParts(this.#messages.node, {
+    const on = {
       typed: () => this.#grow(),
       typedKey: (event) => this.#key(event),
       panelKey: (event) => this.#panelKey(event),
       submit: (event) => (event.preventDefault(), this.#submit()),
+      files: (files) => this.#sendFiles(files),
       askPerson: () => this.#askPerson(),
       close: () => this.hide(),
       toggle: () => this.toggle(),
-    });
-    this.#chat = new Chat(new URL("../../../", import.meta.url), this.getAttribute("site-key") ?? "", {
-      session: () => this.#greet(),
-      reset: () => (this.#messages.clear(), this.#greet()),
-      events: (events) => this.#hear(events),
-      pending: (item) => this.#pend(item),
-      live: () => this.#line(),
-      error: (reason) => this.#alert(say("noSession", { reason })),
-    });
-    for (const item of this.#chat.outbox) this.#pend(item);
-    const shadow = this.attachShadow({ mode: "open" });
-    shadow.adoptedStyleSheets = [sheet];
-    shadow.append(this.#parts.root);
-    this.#dark.addEventListener("change", () => this.#dress());
+      menu: () => this.#menu(this.#parts.menu.hidden),
+      newThread: () => this.#new(),
+      threads: () => this.#list(),
+      transcript: () => (this.#menu(false), this.#download()),
+      end: () => (this.#menu(false), this.#tell("close", {})),
+      back: () => (this.#page(), this.#focus()),
+    };
+    this.#parts = panelParts(this.#messages.node, on);
+    if (was) this.#parts.composer.value = was.composer.value;
+    this.shadowRoot.replaceChildren(this.#parts.root);
     this.#dress();
-    this.#read();
+    this.#greet();
+    this.#show(this.#chat.events);
+    for (const item of this.#chat.outbox) this.#messages.pending(item);
     this.#mode();
+    this.#line();
+    if (was && !was.panel.hidden) {
+      this.#parts.panel.hidden = false;
+      this.#parts.root.toggleAttribute("data-open", true);
+      this.#parts.launcher.setAttribute("aria-expanded", "true");
+    }
+    this.#read();
+    this.#messages.scroll();
   }
 
   #dress() {
     const theme = this.getAttribute("theme") ?? "auto";
     const { root } = this.#parts;
+    const rtl = locale === "ar";
+    root.lang = locale;
+    root.dir = rtl ? "rtl" : "ltr";
     root.dataset.theme = theme === "auto" ? (this.#dark.matches ? "dark" : "light") : theme;
-    root.dataset.position = this.getAttribute("position") ?? "right";
+    root.dataset.position = this.getAttribute("position") ?? (rtl ? "left" : "right");
+  }
+
+  /** The desk may have words of its own for what the widget says; they are kept for the next visit. */
+  async #met() {
+    const { strings } = this.#visitor.session;
+    if (JSON.stringify(strings) === JSON.stringify(this.#visitor.kept.strings ?? {})) return this.#greet();
+    this.#visitor.keep({ strings });
+    await this.#speak();
+    this.#build();
   }
 
   #greet() {
-    const { session } = this.#chat;
-    if (!session) return;
-    const { title, panel } = this.#parts;
+    const { session } = this.#visitor;
+    if (!session || !this.#parts) return;
+    const { title, panel, away, attach, picker } = this.#parts;
     title.textContent = session.name;
     panel.setAttribute("aria-label", say("panel", { name: session.name }));
-    this.#messages.greet(session.greeting, this.#chat.offset || this.#chat.outbox.length ? [] : session.starters);
+    away.hidden = !session.away;
+    const time = session.back_at && when(session.back_at, { weekday: "long", hour: "numeric", minute: "2-digit" });
+    away.textContent = [session.away_text || say("away"), time && say("backAt", { time })].filter(Boolean).join(" ");
+    attach.hidden = !session.files;
+    picker.accept = session.files?.accept ?? "";
+    const begun = this.#chat.offset || this.#chat.outbox.length;
+    this.#messages.greet(session.greeting || say("greeting"), begun ? [] : session.starters);
+    if (!begun && session.prechat?.length && !this.#visitor.kept.asked)
+      this.#page(
+        prechat(session.prechat, (values) => {
+          this.setAttributes(values);
+          this.#visitor.keep({ asked: true });
+          this.#page();
+          this.#focus();
+        }),
+      );
     this.#alert("");
     this.#grow();
   }
 
-  #hear(events) {
-    const { node } = this.#messages;
-    const history = events.length > 1 && this.#chat.offset && !node.querySelector(".customer, .bot time");
-    node.setAttribute("aria-live", history ? "off" : "polite");
-    for (const event of events) {
-      this.#messages.add(event);
-      if (["bot", "person"].includes(event.kind) && event.offset >= this.#chat.seen) this.#unread++;
-      if (event.kind !== "rating")
-        this.dispatchEvent(new CustomEvent("deskhand-message", { detail: event, bubbles: true }));
-    }
-    this.#dots(false);
-    this.#mode();
+  #hear(chat, events) {
+    for (const event of events)
+      if (SPEAKS.includes(event.kind) && event.offset >= chat.seen) this.#emit("messageReceived", event);
+    this.#shown(chat, () => {
+      const { node } = this.#messages;
+      const history = events.length > 1 && !node.querySelector(".customer, .bot time");
+      node.setAttribute("aria-live", history ? "off" : "polite");
+      this.#show(events);
+      this.#dots();
+      this.#mode();
+      if (chat.offset && this.#parts.page.firstChild?.matches(".box")) this.#page();
+      if (events.length) this.#messages.follow();
+    });
+    const alive = [...this.#chats.values()].filter(({ mode }) => ["waiting", "person"].includes(mode));
+    this.#visitor.keep({ alive: alive.map(({ thread }) => thread) });
     this.#read();
-    if (events.length) this.#messages.follow();
+  }
+
+  #show(events) {
+    for (const event of events) this.#messages.add(event);
   }
 
   #pend(item) {
     this.#messages.pending(item);
     this.#messages.scroll();
-    if (!["sending", "sent"].includes(item.state)) this.#dots(false);
+    if (!["sending", "sent"].includes(item.state)) this.#dots();
   }
 
   #send(text, options) {
+    this.#page();
     this.#chat.send(text, options);
-    if (this.#chat.mode === "bot" || this.#chat.mode === "closed") this.#dots(true);
+    this.#emit("messageSent", { text: options?.title || text });
+    if (this.#chat.mode === "bot" || this.#chat.mode === "closed") this.#dots(Infinity);
     this.#settle();
+  }
+
+  #sendFiles(files) {
+    const { files: allowed } = this.#visitor.session ?? {};
+    for (const file of allowed ? files : []) this.#send("", { file });
+    this.#parts.picker.value = "";
+  }
+
+  #focus() {
+    const { page, composer } = this.#parts;
+    (page.querySelector("input, select, textarea, button") ?? composer).focus();
   }
 
   /** The button that was pressed may be gone. By touch, the composer would call up a keyboard that nobody asked for. */
   #settle() {
-    const { composer } = this.#parts;
-    const at = this.shadowRoot.activeElement;
-    if (at === composer) return;
+    const { composer, panel } = this.#parts;
+    if (panel.hidden || this.shadowRoot.activeElement === composer) return;
     (matchMedia("(pointer: coarse)").matches ? this.#messages.node : composer).focus({ preventScroll: true });
   }
 
@@ -165,16 +330,78 @@ class DeskhandChat extends HTMLElement {
     this.#send("", { title: say("askPerson"), path: "handoff" });
   }
 
-  async #rate(id, rating) {
-    const arrived = await this.#chat.rate(id, rating);
-    if (arrived) this.#parts.heard.textContent = say("rated");
-    else this.#alert(say("notRated"));
+  /** feedback | score | close; says whether it arrived. */
+  async #tell(path, body) {
+    const arrived = await this.#chat.tell(path, body);
+    if (!arrived) this.#alert(say("notArrived"));
+    else if (path !== "close") this.#parts.heard.textContent = say("thanks");
+    if (arrived && path !== "close") this.#emit("rated", body);
     return arrived;
+  }
+
+  /** Shows another page in place of the conversation; without one, the conversation. */
+  #page(node) {
+    const { page, log, field, back, sign } = this.#parts;
+    page.replaceChildren(...(node ? [node] : []));
+    page.hidden = !node;
+    log.hidden = field.hidden = Boolean(node);
+    back.hidden = !node?.matches(".list");
+    sign.hidden = !back.hidden;
+    this.#menu(false);
+  }
+
+  #menu(open) {
+    const { menu, more } = this.#parts;
+    menu.hidden = !open;
+    more.setAttribute("aria-expanded", String(open));
+    if (open) menu.querySelector("button").focus();
+  }
+
+  async #list() {
+    const found = await this.#visitor.ask("threads").catch(() => null);
+    if (!found) return this.#alert(say("notArrived"));
+    const { seen = {} } = this.#visitor.kept;
+    const threads = found.threads.map((one) => ({ ...one, unread: one.next > (seen[one.thread] ?? 0) }));
+    this.#page(threadList(threads, when, (thread) => (thread ? this.#open(thread) : this.#new(found.threads))));
+    this.#focus();
+  }
+
+  async #new(known) {
+    const { threads } = known ? { threads: known } : await this.#visitor.ask("threads").catch(() => ({ threads: [] }));
+    const used = new Set(threads.map(({ thread }) => thread));
+    const free = Array.from({ length: MOST_THREADS }, (_, n) => n + 1).find((n) => !used.has(n));
+    if (free) this.#open(free);
+    else this.#list();
+  }
+
+  #open(thread) {
+    if (!["waiting", "person"].includes(this.#chat.mode)) this.#chat.stop();
+    this.#chat = this.#thread(thread);
+    this.#visitor.keep({ thread });
+    this.#build();
+    if (this.#parts.panel.hidden) return;
+    this.#chat.start();
+    this.#focus();
+  }
+
+  #download() {
+    const name = { customer: () => say("you"), bot: () => say("assistant"), person: ({ person }) => person };
+    const { session } = this.#visitor;
+    const lines = this.#chat.events
+      .filter(({ kind }) => name[kind])
+      .map((event) => {
+        const said = [event.text, ...(event.files ?? []).map((file) => file.name)].filter(Boolean).join(" ");
+        return `[${when(event.at, { dateStyle: "short", timeStyle: "short" })}] ${name[event.kind](event)}: ${said}`;
+      });
+    const text = [session?.name, session?.greeting || say("greeting"), ...lines].join("\n");
+    const href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    h("a", { href, download: "chat.txt" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
   }
 
   #grow() {
     const { composer, send } = this.#parts;
-    const limit = this.#chat?.session?.max_chars ?? Infinity;
+    const limit = this.#visitor.session?.max_chars ?? Infinity;
     const over = [...composer.value].length - limit;
     this.#alert(over > 0 ? say("tooLong", { over, limit }) : "");
     send.disabled = over > 0 || !composer.value.trim();
@@ -183,6 +410,12 @@ class DeskhandChat extends HTMLElement {
   }
 
   #key(event) {
+    const { composer } = this.#parts;
+    if (event.key === "ArrowUp" && !composer.value) {
+      // What the customer said last, to say it again a little differently.
+      composer.value = this.#chat.events.findLast(({ kind }) => kind === "customer")?.text ?? "";
+      this.#grow();
+    }
     // While an input method composes, Enter picks a word and sends nothing.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -190,17 +423,19 @@ class DeskhandChat extends HTMLElement {
   }
 
   #panelKey(event) {
+    const { menu, more, back } = this.#parts;
     if (event.key === "Escape") {
       event.stopPropagation();
-      this.hide();
+      if (!menu.hidden) this.#menu(false), more.focus();
+      else if (!back.hidden) this.#page(), this.#focus();
+      else this.hide();
     } else if (event.key === "Tab" && this.#small.matches) this.#trap(event);
   }
 
   /** On a small screen the panel covers the page, so focus must not leave it. */
   #trap(event) {
-    const stops = [
-      ...this.#parts.panel.querySelectorAll('button:not(:disabled), textarea, a[href], [tabindex="0"]'),
-    ].filter((node) => node.offsetParent);
+    const all = "button:not(:disabled), textarea, input, select, summary, a[href], [tabindex='0']";
+    const stops = [...this.#parts.panel.querySelectorAll(all)].filter((node) => node.offsetParent);
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (this.shadowRoot.activeElement !== from) return;
     event.preventDefault();
@@ -209,55 +444,80 @@ class DeskhandChat extends HTMLElement {
 
   #mode() {
     const { mode, person } = this.#chat;
-    const { status, person: button } = this.#parts;
-    const [who, below] = {
-      waiting: [say("waiting"), say("asked")],
-      person: [say("withPerson", { person }), say("talkingTo", { person })],
-    }[mode] ?? [say("assistant"), say("askPerson")];
+    const { status, sign, person: ask } = this.#parts;
     status.dataset.mode = mode;
-    status.textContent = who;
-    button.disabled = mode === "waiting" || mode === "person";
-    button.lastChild.textContent = below;
+    status.textContent =
+      { waiting: say("waiting"), person: say("withPerson", { person }) }[mode] ?? say("assistant");
+    sign.replaceChildren(mode === "person" ? face(person, this.#visitor.session?.faces?.[person]) : face());
+    sign.classList.toggle("person", mode === "person");
+    ask.disabled = mode === "waiting" || mode === "person";
+    ask.lastChild.textContent = ask.disabled ? status.textContent : say("askPerson");
   }
 
+  /** Badge and preview, for all conversations of this visitor. */
   #read() {
+    if (!this.#parts) return;
     const { panel, launcher, badge, glyph } = this.#parts;
     const open = !panel.hidden;
-    if (open) {
-      this.#unread = 0;
-      if (this.#chat.offset > this.#chat.seen) this.#chat.keep({ seen: this.#chat.offset });
-    }
-    badge.hidden = !this.#unread;
-    badge.textContent = this.#unread > 9 ? "9+" : this.#unread;
+    if (open && this.#chat.unread.length + this.#chat.offset > this.#chat.seen) this.#chat.see();
+    const unread = [...this.#chats.values()].flatMap((chat) => chat.unread);
+    badge.hidden = !unread.length;
+    badge.textContent = unread.length > 9 ? "9+" : unread.length;
     glyph.replaceChildren(icon(open ? "down" : "chat"));
-    launcher.setAttribute(
-      "aria-label",
-      open ? say("close") : this.#unread ? say("openUnread", { count: this.#unread }) : say("open"),
+    const closed = unread.length ? say("openUnread", { count: unread.length }) : say("open");
+    launcher.setAttribute("aria-label", open ? say("close") : closed);
+    this.#preview(open ? null : unread.at(-1));
+    if (this.#unread !== unread.length) this.#emit("unread", { count: unread.length });
+    this.#unread = unread.length;
+  }
+  #unread = 0;
+
+  #preview(event) {
+    const { preview } = this.#parts;
+    if (preview.dataset.id === event?.id) return;
+    preview.hidden = !event;
+    preview.dataset.id = event?.id ?? "";
+    if (!event) return preview.replaceChildren();
+    const dismiss = () => (preview.hidden = true);
+    preview.replaceChildren(
+      h(
+        "button",
+        { type: "button", class: "peek", click: () => this.show() },
+        h("b", {}, event.person || this.#visitor.session?.name),
+        h("span", { dir: "auto" }, event.text),
+      ),
+      button("quiet", dismiss, icon("close"), say("dismiss")),
     );
   }
 
-  #dots(on) {
-    const { typing, heard } = this.#parts;
+  /** Dots for as long as `ms`; without it, none. */
+  #dots(ms, person) {
+    const { typing, heard, who } = this.#parts;
     clearTimeout(this.#typing);
-    if (!on) typing.hidden = true;
+    if (!ms) typing.hidden = true;
     else
-      this.#typing = setTimeout(() => {
-        typing.hidden = false;
-        heard.textContent = say("typing");
-        this.#messages.follow();
-      }, TYPING_MS);
+      this.#typing = setTimeout(
+        () => {
+          who.replaceChildren(face(person, this.#visitor.session?.faces?.[person]));
+          typing.classList.toggle("person", Boolean(person));
+          typing.hidden = false;
+          heard.textContent = say("typing", { person: person ?? say("assistant") });
+          this.#messages.follow();
+          if (ms < Infinity) this.#typing = setTimeout(() => this.#dots(), ms);
+        },
+        person ? 0 : TYPING_MS,
+      );
   }
 
   #line() {
     const { root, line } = this.#parts;
     root.toggleAttribute("data-live", this.#chat.live);
     clearTimeout(this.#broken);
-    this.#broken = 0;
     if (this.#chat.live) line.hidden = true;
     else
       this.#broken = setTimeout(() => {
         line.textContent = say("reconnecting");
-        line.hidden = false;
+        line.hidden = !this.#visitor.kept.token;
       }, BROKEN_MS);
   }
 

@@ -1,41 +1,34 @@
-// Every word that the widget says by itself.
+// What the widget says by itself, in the one language that this customer reads; locales/ has the words.
 
-export const en = {
-  open: "Open chat",
-  openUnread: "Open chat, {count} unread",
-  close: "Close chat",
-  panel: "Chat with {name}",
-  log: "Conversation",
-  write: "Write a message…",
-  send: "Send",
-  assistant: "Automated assistant",
-  you: "You",
-  askPerson: "Talk to a person",
-  waiting: "Waiting for a person",
-  waitingNotice: "Waiting for a person to join",
-  asked: "A person has been asked to join",
-  withPerson: "{person} is here",
-  talkingTo: "You are talking to {person}",
-  joined: "{person} joined the conversation",
-  released: "You are talking to the automated assistant again",
-  closed: "This conversation was closed. Write to open it again.",
-  sending: "Sending…",
-  sent: "Sent",
-  failed: "Not sent.",
-  retry: "Try again",
-  typing: "The assistant is typing",
-  reconnecting: "Connection lost. Reconnecting…",
-  helpful: "Helpful",
-  unhelpful: "Not helpful",
-  rated: "Thank you for telling us",
-  notRated: "Your rating did not arrive. Please try again.",
-  sources: "Sources",
-  choices: "Suggested replies",
-  tooLong: "{over} characters too many: the limit is {limit}",
-  noSession: "The chat cannot be reached: {reason}",
-  today: "Today",
-};
+const LOCALES = ["en", "zh-CN", "es", "fr", "de", "ar"];
+let strings = {};
+export let locale = "en";
+
+/** The language of ours for `wanted`, or for the page and then the browser when that is "auto". */
+function choose(wanted) {
+  const asked = wanted === "auto" ? [document.documentElement.lang, ...navigator.languages] : [wanted];
+  for (const name of asked) {
+    const language = name.toLowerCase().split("-")[0];
+    const found = LOCALES.find((ours) => ours.toLowerCase().split("-")[0] === language);
+    if (language && found) return found;
+  }
+  return "en";
+}
+
+/** From now on everything is said in this language; `own` are words that replace ours. */
+export async function speak(wanted, own) {
+  locale = choose(wanted);
+  const words = await import(`./locales/${locale}.js`);
+  strings = { ...words.default, ...own };
+}
 
 export function say(key, values = {}) {
-  return en[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  return strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** A time as people of this visitor's country write it, in the language of the chat. */
+export function when(at, how) {
+  const [language] = locale.split("-");
+  const country = navigator.languages.find((name) => name.split("-")[0] === language);
+  return new Intl.DateTimeFormat(country ?? locale, how).format(at * 1000);
 }

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
-from bot.events import BotSaid, Closed, Event, HandedOff, Held, PersonJoined, PersonSaid, Rated, Released, UserSaid
-from bot.stores.store import ConversationStore
+from bot.events import (
+    BotSaid,
+    Closed,
+    Event,
+    HandedOff,
+    Held,
+    PersonJoined,
+    PersonSaid,
+    Rated,
+    Released,
+    Scored,
+    UserSaid,
+)
+from bot.events import decode as decode_event
+from bot.stores.store import ConversationStore, Note
+from bot.widget.cards import cards, files
 
 ALIVE_S = 20.0
 """Something is said at least this often, so that both ends notice a dead line. The widget waits 45 s."""
@@ -20,7 +34,7 @@ Frame = dict[str, Any]
 def public(offset: int, event: Event) -> Frame | None:
     """One event as the widget gets it, or None when it is not the customer's business.
 
-    `kind` is customer | bot | person | notice | rating; a notice says waiting | joined | released | closed.
+    `kind` is customer | bot | person | notice | rating | score; a notice says waiting | joined | released | closed.
     """
     seen = _seen(event)
     return None if seen is None else {"offset": offset, "at": event.at, **seen}
@@ -31,13 +45,15 @@ def _seen(event: Event) -> Frame | None:
         case Held():
             return {"kind": "customer", "id": event.message_id, "text": event.text}
         case UserSaid() if event.by_customer and not _shown(event):
-            return {"kind": "customer", "id": event.message_id, "text": _words(event)}
+            return {"kind": "customer", "id": event.message_id, "text": _words(event), **_attached(event)}
         case BotSaid():
             return _bot(event)
         case PersonSaid():
             return {"kind": "person", "id": event.message_id, "text": event.text, "person": event.person}
         case Rated():
             return {"kind": "rating", "in_reply_to": event.message_id, "rating": event.rating}
+        case Scored():
+            return {"kind": "score", "score": event.score}
         case HandedOff():
             return {"kind": "notice", "notice": "waiting"}
         case PersonJoined():
@@ -55,30 +71,52 @@ def _shown(event: UserSaid) -> bool:
     return bool(event.parts) and bool(event.parts[-1].get("held"))
 
 
+def words_of(event: UserSaid | BotSaid | PersonSaid) -> str:
+    return _words(event) or event.text if isinstance(event, UserSaid) else event.text or ""
+
+
 def _words(event: UserSaid) -> str:
-    """What the customer saw: the label of the button, not the payload behind it; of several parts the last."""
+    """What the customer saw: the label of the button, not the payload behind it; of several parts the last; nothing
+    beside a file alone."""
     title = event.metadata.get("title")
     if isinstance(title, str) and title:
         return title
+    if event.metadata.get("files_only"):
+        return ""
     return str(event.parts[-1].get("text")) if event.parts else event.text
 
 
+def _attached(event: UserSaid) -> Frame:
+    found = event.metadata.get("files")
+    return {"files": [dict(one) for one in found]} if found else {}
+
+
 def _bot(event: BotSaid) -> Frame | None:
-    if not event.text and not event.buttons:
+    body = {
+        "text": event.text or "",
+        "buttons": [_button(button) for button in event.buttons if button.get("title")],
+        "image": event.image if isinstance(event.image, str) else "",
+        "cards": cards(event.attachment),
+        "files": files(event.attachment),
+    }
+    if not any(body.values()):
         return None
     return {
         "kind": "bot",
         "id": event.message_id,
         "in_reply_to": event.in_reply_to,
-        "text": event.text or "",
         "ratable": event.source in RATABLE,
-        "buttons": [_button(button) for button in event.buttons if button.get("title")],
-        "citations": [{"title": c.get("title") or "", "url": c.get("url") or ""} for c in event.citations],
+        "citations": [_citation(citation) for citation in event.citations],
+        **{key: value for key, value in body.items() if value or key in ("text", "buttons")},
     }
 
 
 def _button(button: dict[str, Any]) -> Frame:
     return {"title": str(button["title"]), "payload": str(button.get("payload") or button["title"])}
+
+
+def _citation(citation: dict[str, Any]) -> Frame:
+    return {key: str(citation.get(key) or "") for key in ("title", "url", "quote") if key != "quote" or key in citation}
 
 
 def frame(offset: int, events: Sequence[Event], *, reset: bool = False) -> Frame:
@@ -88,7 +126,21 @@ def frame(offset: int, events: Sequence[Event], *, reset: bool = False) -> Frame
     return {**body, "reset": True} if reset else body
 
 
-async def feed(store: ConversationStore, conversation_id: str, offset: int) -> AsyncIterator[Frame]:
+def passing(note: Note) -> Frame | None:
+    """What passes and is not kept: `{"type": "typing", "person"}`, or `{"type": "draft", "event"}` for a reply whose
+    turn still goes on. A later draft of the same id replaces the one before it, and the event replaces both."""
+    match note:
+        case {"type": "typing", "person": str(person)}:
+            return {"type": "typing", "person": person}
+        case {"type": "draft", "event": dict(event)}:
+            said = decode_event(event)
+            seen = _seen(said)
+            return None if seen is None else {"type": "draft", "event": {"at": said.at, **seen}}
+        case _:
+            return None
+
+
+async def feed(store: ConversationStore, conversation_id: str, offset: int) -> AsyncGenerator[Frame, None]:
     """What was said since `offset`, at once, then whatever is said next; `{"type": "alive"}` in silence.
 
     An offset that lies behind the end means that the conversation has been forgotten here: the first frame then
@@ -107,6 +159,10 @@ async def feed(store: ConversationStore, conversation_id: str, offset: int) -> A
         while True:
             if not await watch.changed(ALIVE_S):
                 yield {"type": "alive"}
-            elif events := await store.since(conversation_id, offset):
+                continue
+            for note in watch.notes():
+                if (shown := passing(note)) is not None:
+                    yield shown
+            if events := await store.since(conversation_id, offset):
                 yield frame(offset, events)
                 offset += len(events)

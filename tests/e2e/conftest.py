@@ -128,12 +128,18 @@ class Visitor:
         return self.page.locator(".launcher")
 
     @property
+    def menu(self) -> Locator:
+        """Opens it, too."""
+        self.page.get_by_role("button", name="More").click()
+        return self.page.locator(".menu")
+
+    @property
     def panel(self) -> Locator:
         return self.page.get_by_role("dialog")
 
     @property
     def composer(self) -> Locator:
-        return self.page.get_by_role("textbox")
+        return self.page.locator(".field textarea")
 
     @property
     def log(self) -> Locator:
@@ -145,6 +151,15 @@ class Visitor:
 
     def bubbles(self) -> list[str]:
         return [text.strip() for text in self.log.locator(".bubble p").all_inner_texts()]
+
+    @property
+    def outbox(self) -> list[str]:
+        """What the customer said and the desk has not acknowledged."""
+        found: list[str] = self.page.evaluate(
+            "Object.entries(localStorage).filter(([key]) => key.startsWith('deskhand:demo:out:'))"
+            ".map(([_, item]) => JSON.parse(item).text)"
+        )
+        return found
 
     @property
     def kept(self) -> dict[str, Any]:
