@@ -121,7 +121,7 @@ def test_the_log_follows_new_messages_unless_somebody_reads_further_up(visitor: 
     visitor.log.get_by_text("Waiting for a person to join").wait_for()
     for number in range(12):
         desk.as_person(visitor.conversation, "messages", person="Maya", text=f"A long story, part {number}")
-    visitor.log.get_by_text("part 11").wait_for()
+    visitor.log.get_by_text("A long story, part 11", exact=True).wait_for()
     assert visitor.log.evaluate(below) < 5
     visitor.composer.fill("a\nb\nc\nd\ne")
     visitor.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
