@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
@@ -20,8 +20,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from bot import api, health
+from bot.accepted import Inbound
 from bot.action_server import ActionServer
-from bot.auth import kept_secret, operator_token
+from bot.auth import Access, kept_secret, operator_token
 from bot.body_limit import BodyLimit
 from bot.channels import platforms, rest, widget_routes
 from bot.channels.deliver import READER, Deliveries, concerns
@@ -36,14 +37,16 @@ from bot.handoff import Desk
 from bot.jobs import Jobs
 from bot.manager import Manager
 from bot.metrics import Metrics
+from bot.problem_schema import describe_problems
 from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
 from bot.stores.embedded import EmbeddedRedis
+from bot.stores.keys import ApiKeys
 from bot.stores.rates import Rates
 from bot.stores.redis import RedisStore
+from bot.stores.replays import Replays
 from bot.stores.sql import Records
-from bot.stores.store import ConversationStore
 from bot.widget.links import Links
 from bot.widget.tokens import site_tokens
 from retrieval.bundle import Bundles
@@ -63,7 +66,7 @@ class Parts:
     config: Config
     metrics: Metrics
     embedded: EmbeddedRedis | None
-    store: ConversationStore
+    store: RedisStore
     rates: Rates
     records: Records
     files: FileStore
@@ -74,6 +77,7 @@ class Parts:
     reminders: Reminders
     channels: dict[str, Channel]
     deliveries: Deliveries
+    inbound: Inbound
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -112,6 +116,7 @@ class Parts:
             reminders=Reminders(manager, metrics),
             channels=channels,
             deliveries=Deliveries(store, store.outbox(READER), channels, metrics),
+            inbound=Inbound(store, manager),
         )
 
     @asynccontextmanager
@@ -135,6 +140,8 @@ class Parts:
             if self.channels:
                 self.deliveries.start()
                 stack.push_async_callback(self.deliveries.stop)
+            await self.inbound.start()
+            stack.push_async_callback(self.inbound.stop)
             yield
 
 
@@ -149,6 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPIOffline(title="Deskhand", version=VERSION, lifespan=lifespan, redoc_url=None)
     app.state.parts = parts
+    describe_problems(app)
     config = parts.config
     larger = {"/widget/files": int(config.channels.widget.files.megabytes * 1e6) + 1024}
     if config.channels.email.enabled:
@@ -156,23 +164,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, most=config.limits.body_bytes, larger=larger)
     _errors(app, parts.metrics)
     _service(app, parts)
-    app.include_router(
-        api.router(
-            token=operator_token(settings),
-            desk=Desk(parts.store),
-            records=parts.records,
-            engines=parts.engines,
-            jobs=parts.jobs,
-            outbox=parts.deliveries.outbox,
-        )
-    )
+    access = Access(operator_token(settings), ApiKeys(parts.records), parts.rates, config.rates.key)
+    app.include_router(_api(parts, access))
     if config.channels.rest.enabled:
         app.include_router(rest.router(parts.manager))
     hearing = Hearing(parts.manager, message_chars=config.limits.message_chars, tell=parts.deliveries.tell)
     for channel in parts.channels.values():
         app.include_router(platforms.router(channel, hearing))
     if config.channels.widget.enabled:
-        widget_routes.register(app, _widget(parts), operator_token(settings))
+        widget_routes.register(app, _widget(parts), access)
     return app
 
 
@@ -185,6 +185,23 @@ def _widget(parts: Parts) -> WidgetChannel:
         parts.rates,
         parts.files,
         Links(kept_secret(settings.data_dir / "widget-secret")),
+    )
+
+
+def _api(parts: Parts, access: Access) -> APIRouter:
+    return api.router(
+        access=access,
+        replays=Replays(parts.store),
+        desk=Desk(parts.store),
+        manager=parts.manager,
+        inbound=parts.inbound,
+        records=parts.records,
+        api_keys=ApiKeys(parts.records),
+        engines=parts.engines,
+        on_disk=Bundles(parts.settings.bundles),
+        jobs=parts.jobs,
+        articles=parts.settings.config_dir / "knowledge",
+        outbox=parts.deliveries.outbox,
     )
 
 
@@ -232,8 +249,9 @@ def _errors(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [{"pointer": _pointer(item["loc"]), "detail": item["msg"]} for item in error.errors()]
         wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        return problem(422, "Bad input", "; ".join(wrong))
+        return problem(422, "Bad input", "; ".join(wrong), errors=errors)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -242,7 +260,13 @@ def _errors(app: FastAPI, metrics: Metrics) -> None:
         return problem(500, "Internal error", "something went wrong on our side; the server's log has the details")
 
 
-def problem(status: int, title: str, detail: str, headers: Any = None) -> JSONResponse:
+def _pointer(place: Sequence[int | str]) -> str:
+    """A JSON pointer into the body, or the name of a parameter."""
+    where, *rest = place
+    return "#/" + "/".join(str(part) for part in rest) if where == "body" else str(rest[0] if rest else where)
+
+
+def problem(status: int, title: str, detail: str, headers: Any = None, **more: Any) -> JSONResponse:
     """RFC 9457."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)

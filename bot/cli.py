@@ -10,7 +10,7 @@ import sys
 import typer
 from rich.console import Console
 
-from bot.commands import bundles, chat, check, demo, evaluate, knowledge, serve, sites, test, train, transcripts
+from bot.commands import bundles, chat, check, demo, evaluate, keys, knowledge, serve, sites, test, train, transcripts
 from retrieval.errors import BadInput, DeskhandError, NotFound
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 for single in (serve, chat, check, test, train, demo):
     app.add_typer(single.app)
-for group in (transcripts, bundles, evaluate, knowledge, sites):
+for group in (transcripts, bundles, evaluate, knowledge, sites, keys):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

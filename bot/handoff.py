@@ -8,10 +8,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot.conversation import Conversation, Mode
-from bot.events import Closed, Event, HandedOff, PersonJoined, PersonSaid, Released, UserSaid
+from bot.events import (
+    BotSaid,
+    Closed,
+    Event,
+    HandedOff,
+    PersonJoined,
+    PersonSaid,
+    Rated,
+    Released,
+    SessionStarted,
+    UserSaid,
+)
 from bot.gaps import Gap, gaps_of
+from bot.manager import check_conversation
 from bot.stores.store import MODES, ConversationStore, Lost
 from retrieval.errors import BadInput, Conflict, NotFound
 
@@ -52,6 +65,36 @@ class Desk:
         if not conversation.events:
             raise _unknown(conversation_id)
         return conversation
+
+    async def begin(self, conversation_id: str, *, channel: str, metadata: dict[str, Any]) -> Conversation:
+        """Raises Conflict when there is one with this id."""
+        check_conversation(conversation_id, channel)
+        async with self._store.turn(conversation_id) as turn:
+            if turn.conversation.events:
+                raise Conflict(f"there is a conversation {conversation_id!r} already; write into it or give another id")
+            turn.add(SessionStarted(channel=channel, metadata=metadata))
+            await turn.commit()
+            return turn.conversation
+
+    async def rate(self, conversation_id: str, rated: Rated) -> Conversation:
+        """Raises NotFound when the bot said no such message there."""
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            if not any(isinstance(e, BotSaid) and e.message_id == rated.message_id for e in conversation.events):
+                raise NotFound(f"conversation {conversation_id!r} has no bot message {rated.message_id!r} to rate")
+            return [rated]
+
+        return await self._add(conversation_id, events)
+
+    async def hand_off(self, conversation_id: str, reason: str, note: str = "") -> Conversation:
+        """Into the inbox. Nothing happens when it is there already."""
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            if conversation.mode == "closed":
+                raise Conflict(f"conversation {conversation_id!r} is closed; it opens again when the customer writes")
+            return [HandedOff(reason=reason, note=note)] if conversation.mode == "bot" else []
+
+        return await self._add(conversation_id, events)
 
     async def join(self, conversation_id: str, person: str) -> Conversation:
         def events(conversation: Conversation) -> Sequence[Event]:

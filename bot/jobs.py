@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 from bot.settings import Settings
 from bot.stores import redis
 from retrieval.bundle import Bundles
-from retrieval.errors import DeskhandError, NotFound
+from retrieval.errors import BadInput, DeskhandError, NotFound
 
 log = structlog.get_logger()
 
@@ -67,6 +67,13 @@ class Jobs:
     def train(self) -> JobView:
         return self._enqueue("train", run_training, timeout_s=LONGEST_TRAINING_S)
 
+    def promote(self, bundle: str, *, force: bool = False, reason: str = "") -> JobView:
+        """Asks the gate about a bundle and puts it into service when it passes; with `force` without asking."""
+        if force and not reason.strip():
+            raise BadInput("force passes the gate over and needs a reason; it is kept in the record")
+        more = {"bundle": bundle, "force": force, "reason": reason}
+        return self._enqueue("promote", run_promotion, timeout_s=LONGEST_TRAINING_S, more=more)
+
     def archive(self) -> JobView:
         """One at a time: while one is waiting or running, that one is returned."""
         with redis.reaching("looked for jobs"):
@@ -91,11 +98,13 @@ class Jobs:
     def close(self) -> None:
         self._connection.close()
 
-    def _enqueue(self, kind: str, function: Any, *, timeout_s: int, keep_s: int = KEEP_S) -> JobView:
+    def _enqueue(
+        self, kind: str, function: Any, *, timeout_s: int, keep_s: int = KEEP_S, more: dict[str, Any] | None = None
+    ) -> JobView:
         with redis.reaching("queued a job"):
             job = self._queue.enqueue(
                 function,
-                kwargs=self._places,
+                kwargs={**self._places, **(more or {})},
                 job_id=f"{kind}-{uuid.uuid4().hex[:12]}",
                 job_timeout=timeout_s,
                 result_ttl=keep_s,
@@ -140,19 +149,36 @@ def run_training(data_dir: str, config_dir: str) -> dict[str, Any]:
     """`deskhand train --promote` in a process of its own; its output is kept in data/runs. A bundle that the gate does
     not let pass is a result, too: `promoted` is then false and `last_lines` say why."""
     settings = Settings.build(data_dir=Path(data_dir), config_dir=Path(config_dir))
-    settings.runs.mkdir(parents=True, exist_ok=True)
     log_file = settings.runs / f"{_own_id()}.log"
     bundles = Bundles(settings.bundles)
     before = set(bundles.ids())
-    environment = {**os.environ, "DESKHAND_DATA_DIR": data_dir, "DESKHAND_CONFIG_DIR": config_dir, "COLUMNS": "200"}
-    with log_file.open("w") as output:
-        command = [sys.executable, "-m", "bot.cli", "train", "--promote"]
-        done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
-    tail = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()][-10:]
+    code, tail = _deskhand(settings, log_file, "train", "--promote")
     made = sorted(set(bundles.ids()) - before)
     if not made:
-        raise TrainingFailed(f"training ended with {done.returncode}: {' | '.join(tail)}; all of it is in {log_file}")
+        raise TrainingFailed(f"training ended with {code}: {' | '.join(tail)}; all of it is in {log_file}")
     return {"bundle": made[-1], "promoted": bundles.current() == made[-1], "log": str(log_file), "last_lines": tail}
+
+
+def run_promotion(data_dir: str, config_dir: str, bundle: str, force: bool, reason: str) -> dict[str, Any]:
+    """`deskhand bundles promote`. A bundle that the gate does not let pass is a result: `promoted` is then false."""
+    settings = Settings.build(data_dir=Path(data_dir), config_dir=Path(config_dir))
+    log_file = settings.runs / f"{_own_id()}.log"
+    forced = ["--force", "--reason", reason] if force else []
+    _, tail = _deskhand(settings, log_file, "bundles", "promote", bundle, *forced)
+    promoted = Bundles(settings.bundles).current() == bundle
+    return {"bundle": bundle, "promoted": promoted, "log": str(log_file), "last_lines": tail}
+
+
+def _deskhand(settings: Settings, log_file: Path, *words: str) -> tuple[int, list[str]]:
+    """A command in a process of its own: its exit code, and the last lines of what it printed."""
+    settings.runs.mkdir(parents=True, exist_ok=True)
+    places = {"DESKHAND_DATA_DIR": str(settings.data_dir), "DESKHAND_CONFIG_DIR": str(settings.config_dir)}
+    with log_file.open("w") as output:
+        command = [sys.executable, "-m", "bot.cli", *words]
+        environment = {**os.environ, **places, "COLUMNS": "200"}
+        done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+    tail = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()][-10:]
+    return done.returncode, tail
 
 
 def _own_id() -> str:

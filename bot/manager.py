@@ -86,7 +86,7 @@ class Manager:
         writers were quicker every time; then nothing of the turn is stored. Any other failure is said politely to
         the customer and ends in a hand-off."""
         message = replace(message, text=clean(message.text))
-        self._check(message)
+        self.check(message)
         with structlog.contextvars.bound_contextvars(trace=uuid.uuid4().hex[:16], conversation=message.conversation_id):
             if bursts.may_wait(message, self._config.bursts) and await self._again(self._hold, message):
                 await asyncio.sleep(self._config.bursts.moment_s)
@@ -269,17 +269,15 @@ class Manager:
             answers_while_waiting=self._config.handoff.answer_while_waiting,
         )
 
-    def _check(self, message: UserMessage) -> None:
+    def check(self, message: UserMessage) -> None:
         most = self._config.limits.message_chars
         if len(message.text) > most:
             raise BadInput(f"the message has {len(message.text)} characters, at most {most} are read; send it in parts")
         if not message.text.strip():
             raise BadInput("the message is empty; send some text")
-        if message.conversation_id.startswith(WIDGET) and message.channel != "widget":
-            raise NotAllowed(f"conversations whose id begins with {WIDGET!r} are the widget's own; give another id")
-        for name, value in (("conversation id", message.conversation_id), ("message id", message.id)):
-            if not 0 < len(value) <= MAX_ID or not value.isprintable():
-                raise BadInput(f"the {name} {value[:40]!r} does not do; give 1 to {MAX_ID} printable characters")
+        trusted = message.payload is not None  # an intent of a program or of a person of the desk
+        check_conversation(message.conversation_id, "widget" if trusted else message.channel)
+        _check_id("message id", message.id)
 
     def _count(self, channel: str, added: Sequence[Event]) -> None:
         handed_off = [event for event in added if isinstance(event, HandedOff)]
@@ -287,6 +285,18 @@ class Manager:
             self._metrics.handoffs.labels(event.reason).inc()
         outcome = "handed_off" if handed_off else "answered" if _said(added) else "silent"
         self._metrics.messages.labels(channel, outcome).inc()
+
+
+def check_conversation(id_: str, channel: str) -> None:
+    """Raises BadInput for an id that does not do, NotAllowed for one of the widget on another channel."""
+    if id_.startswith(WIDGET) and channel != "widget":
+        raise NotAllowed(f"conversations whose id begins with {WIDGET!r} are the widget's own; give another id")
+    _check_id("conversation id", id_)
+
+
+def _check_id(what: str, value: str) -> None:
+    if not 0 < len(value) <= MAX_ID or not value.isprintable():
+        raise BadInput(f"the {what} {value[:40]!r} does not do; give 1 to {MAX_ID} printable characters")
 
 
 def _reminding(reminder: ReminderSet, conversation_id: str, channel: str) -> UserMessage:

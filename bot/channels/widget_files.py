@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bot import files
-from bot.auth import check_bearer
+from bot.api.route import ALL, described
+from bot.auth import Access
 from bot.channels.widget import ChannelOf, SessionOf
 from bot.widget.bodies import Thread
 from retrieval.errors import BadInput
@@ -45,13 +46,11 @@ async def download(channel: ChannelOf, key: str, until: int, signature: str) -> 
     return _answer(key, await channel.files.get(key))
 
 
-def operators(token: str, store: files.FileStore) -> APIRouter:
+def operators(access: Access, store: files.FileStore) -> APIRouter:
     """`GET /api/v1/files/{conversation}/{id}`, the id as `metadata.files` of the message has it."""
 
-    def operator(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
-        check_bearer(authorization, token)
-
-    routes = APIRouter(prefix="/api/v1", tags=["operators"], dependencies=[Depends(operator)])
+    needs = [Depends(described), Depends(access.needs("conversations:read"))]
+    routes = APIRouter(prefix="/api/v1", tags=["api v1"], dependencies=needs, responses=ALL)
 
     @routes.get("/files/{key:path}", response_class=Response)
     async def file(key: str) -> Response:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.auth import Access
 from bot.channels import widget, widget_files, widget_socket
 from bot.channels.widget import Channel
 from bot.widget import assets, frame
@@ -26,11 +27,11 @@ class Doors:
         await (self.open if widget else self.app)(scope, receive, send)
 
 
-def register(app: FastAPI, channel: Channel, operator_token: str) -> None:
+def register(app: FastAPI, channel: Channel, access: Access) -> None:
     app.state.widget = channel
     app.add_middleware(Doors)
     for router in (widget.router, widget_socket.router, widget_files.router):
         app.include_router(router)
-    app.include_router(widget_files.operators(operator_token, channel.files))
+    app.include_router(widget_files.operators(access, channel.files))
     app.include_router(assets.router())
     app.include_router(frame.router(channel.door))

@@ -44,7 +44,7 @@ class Rates:
     """Counts are neither recorded in Redis' file nor replicated: they cost no fsync, and a restart forgives them."""
 
     def __init__(self, store: RedisStore) -> None:
-        options: dict[str, Any] = {"connection_pool": store.pool}
+        options: dict[str, Any] = {"connection_pool": store.client.connection_pool}
         storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="deskhand:rate", **options)
         bridge: Any = storage.bridge
         for name, source in COUNTED.items():

@@ -155,8 +155,7 @@ class RedisStore:
             # A pooled connection that died with an old Redis is worth one more try, a dead Redis is worth no waiting.
             retry=Retry(NoBackoff(), 1),
         )
-        self.pool = pool
-        self._redis = redis.asyncio.Redis.from_pool(pool)
+        self.client = self._redis = redis.asyncio.Redis.from_pool(pool)
         self._watches = Watches()
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
@@ -310,3 +309,44 @@ def _lock(conversation_id: str) -> str:
 
 def _queue(conversation_id: str) -> tuple[str, str]:
     return f"deskhand:queue:{conversation_id}", f"deskhand:alive:{conversation_id}"
+
+
+class Streams:
+    """A Redis stream that several processes work off together: what one took and did not finish, another gets."""
+
+    def __init__(self, store: RedisStore, name: str, group: str, *, consumer: str) -> None:
+        self._redis = store.client
+        self._name, self._group, self._consumer = name, group, consumer
+        self._ready = False
+
+    async def add(self, fields: dict[str, str]) -> None:
+        entry: Any = fields
+        await _call("added to a stream", self._redis.xadd(self._name, entry))
+
+    async def take(self, *, count: int, wait_ms: int, stuck_ms: int) -> list[tuple[str, dict[str, str]]]:
+        """Entries for this consumer: first those that lie unfinished for `stuck_ms`, then new ones."""
+        with reaching("read a stream"):
+            if not self._ready:
+                await self._open()
+            _, stuck, *_ = await self._redis.xautoclaim(self._name, self._group, self._consumer, stuck_ms, count=count)
+            if found := [(id_, fields) for id_, fields in stuck if fields]:
+                return found
+            new: Any = await self._redis.xreadgroup(
+                self._group, self._consumer, {self._name: ">"}, count=count, block=wait_ms
+            )
+            return [(id_, fields) for _, entries in new or () for id_, fields in entries]
+
+    async def done(self, *ids: str) -> None:
+        with reaching("finished an entry of a stream"):
+            async with self._redis.pipeline() as pipeline:
+                pipeline.xack(self._name, self._group, *ids)
+                pipeline.xdel(self._name, *ids)
+                await pipeline.execute()
+
+    async def _open(self) -> None:
+        try:
+            await self._redis.xgroup_create(self._name, self._group, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        self._ready = True

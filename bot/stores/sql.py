@@ -1,4 +1,4 @@
-"""Records that outlive conversations, in SQLite or PostgreSQL: archived transcripts, gaps, ratings. The only SQL.
+"""Records that outlive conversations, in SQLite or PostgreSQL: archived transcripts, gaps, ratings. The home of SQL.
 
 Synchronous: callers in the event loop use a thread. Every write may be repeated: a row that is there stays as it is.
 """
@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.gaps import Gap
 from retrieval.errors import BadInput, Unavailable
 
-HEAD = "0001"
+HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6465736B
 """Any number that nothing else in the database uses as an advisory lock ("desk")."""
@@ -116,6 +116,17 @@ class Records:
                 same = {"conversation_id": row.conversation_id, "from_version": row.from_version}
                 connection.execute(written.filter_by(**same))
 
+    def transcripts(self, *, limit: int, after: Sequence[Any] | None = None) -> Sequence[tuple[float, str, int, str]]:
+        """(time, conversation, first event, `transcript/1` line) of those that hold something, latest first; `after`
+        are the first three of the last one seen."""
+        place = (ARCHIVED.c.at, ARCHIVED.c.conversation_id, ARCHIVED.c.from_version)
+        query = sa.select(*place, ARCHIVED.c.transcript).where(ARCHIVED.c.transcript != "")
+        if after is not None:
+            query = query.where(sa.tuple_(*place) < sa.tuple_(*(sa.literal(value) for value in after)))
+        with self.reading() as connection:
+            found = connection.execute(query.order_by(*(column.desc() for column in place)).limit(limit))
+            return [(at, id_, start, line) for at, id_, start, line in found]
+
     def add_gaps(self, gaps: Iterable[Gap]) -> None:
         self._add(GAPS, [asdict(gap) for gap in gaps])
 
@@ -136,12 +147,24 @@ class Records:
     def close(self) -> None:
         self._engine.dispose()
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """For the tables beside this file."""
+        with self._reaching(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction, for the tables beside this file."""
+        with self._reaching(), self._engine.begin() as connection:
+            yield connection
+
     def _add(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
         if rows:
             with self._reaching(), self._engine.begin() as connection:
-                connection.execute(self._insert_missing(table), rows)
+                connection.execute(self.insert_missing(table), rows)
 
-    def _insert_missing(self, table: sa.Table) -> sa.Insert:
+    def insert_missing(self, table: sa.Table) -> sa.Insert:
         if self._engine.dialect.name == "postgresql":
             return postgresql.insert(table).on_conflict_do_nothing()
         return sqlite.insert(table).on_conflict_do_nothing()

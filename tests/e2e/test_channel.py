@@ -96,7 +96,7 @@ def test_asking_for_a_person_puts_the_conversation_into_the_inbox(client: httpx.
     events = history(client)
     assert events[0]["text"] == "Talk to a person"
     assert {"kind": "notice", "notice": "waiting"}.items() <= events[-1].items()
-    inbox = httpx.get(f"{desk.url}/api/v1/handoffs", headers=desk.operator).raise_for_status().json()
+    inbox = httpx.get(f"{desk.url}/api/v1/handoffs", headers=desk.operator).raise_for_status().json()["data"]["data"]
     assert conversation(client) in [item["id"] for item in inbox]
 
 

@@ -38,12 +38,12 @@ async def test_a_person_takes_a_conversation_answers_and_gives_it_back(serve: Ru
     async with serve() as server:
         await server.say("do you sell gift cards")
         await server.say("anybody there?")
-        (waiting,) = await get(server, "/handoffs")
+        (waiting,) = (await get(server, "/handoffs"))["data"]
         assert (waiting["id"], waiting["mode"], waiting["reason"]) == ("u1", "waiting", "unknown")
         assert (waiting["question"], waiting["latest"]) == ("do you sell gift cards", "anybody there?")
 
         assert (await post(server, "/conversations/u1/join", person="Ada"))[1]["mode"] == "person"
-        assert [item["person"] for item in await get(server, "/handoffs")] == ["Ada"]
+        assert [item["person"] for item in (await get(server, "/handoffs"))["data"]] == ["Ada"]
         for _ in range(2):  # a retried request is said once
             await post(server, "/conversations/u1/messages", person="Ada", text="Yes, from 10.", message_id="p1")
         assert await server.texts("hello") == [], "the bot is silent while Ada has it"
@@ -56,7 +56,7 @@ async def test_a_person_takes_a_conversation_answers_and_gives_it_back(serve: Ru
 
         assert (await post(server, "/conversations/u1/release"))[1]["mode"] == "bot"
         assert await server.texts("hello") == ["Hi, I am a bot."]
-        assert await get(server, "/handoffs") == []
+        assert (await get(server, "/handoffs"))["data"] == []
 
 
 async def test_writing_joins_and_another_person_cannot_write_over_it(serve: Running) -> None:

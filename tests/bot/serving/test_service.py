@@ -116,7 +116,7 @@ async def test_a_training_run_is_queued_and_listed(serve: Running) -> None:
     async with serve() as server:
         queued = await server.client.post("/api/v1/training/runs", headers=OPERATOR)
         assert queued.status_code == 202
-        (run,) = (await server.client.get("/api/v1/training/runs", headers=OPERATOR)).json()
+        (run,) = (await server.client.get("/api/v1/training/runs", headers=OPERATOR)).json()["data"]
         assert (run["id"], run["kind"], run["status"]) == (queued.json()["id"], "train", "queued")
         assert (await server.client.get(f"/api/v1/training/runs/{run['id']}", headers=OPERATOR)).json() == run
         assert (await server.client.get("/api/v1/training/runs/none", headers=OPERATOR)).status_code == 404

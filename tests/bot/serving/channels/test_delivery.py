@@ -52,7 +52,7 @@ async def test_what_waits_is_listed_with_its_error(desk: Callable[..., Any], pla
         await say(server, "hello", "1")
         await platform.got(1)
         await server.parts.deliveries.stop()  # what is under way ends first
-        (one,) = (await server.client.get("/api/v1/deliveries", headers=OPERATOR)).json()
+        (one,) = (await server.client.get("/api/v1/deliveries", headers=OPERATOR)).json()["data"]
         assert one["id"] == "crm:ada"
         assert one["attempts"] == 1
         assert "out of order" in one["error"]

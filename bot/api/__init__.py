@@ -1,0 +1,49 @@
+"""`/api/v1`: what integrators and the people of the desk call, with an API key or the operator's token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Depends
+
+from bot.accepted import Inbound
+from bot.api import bundles, conversations, deliveries, keys, knowledge, training
+from bot.api.route import ALL, described, route_class
+from bot.auth import Access
+from bot.engines import Engines
+from bot.handoff import Desk
+from bot.jobs import Jobs
+from bot.manager import Manager
+from bot.stores.keys import ApiKeys
+from bot.stores.outbox import Outbox
+from bot.stores.replays import Replays
+from bot.stores.sql import Records
+from retrieval.bundle import Bundles
+
+
+def router(
+    *,
+    access: Access,
+    replays: Replays,
+    desk: Desk,
+    manager: Manager,
+    inbound: Inbound,
+    records: Records,
+    api_keys: ApiKeys,
+    engines: Engines,
+    on_disk: Bundles,
+    jobs: Jobs,
+    articles: Path,
+    outbox: Outbox,
+) -> APIRouter:
+    routes = APIRouter(
+        prefix="/api/v1", tags=["api v1"], dependencies=[Depends(described)], route_class=route_class(access, replays),
+        responses=ALL,
+    )  # fmt: skip
+    conversations.add(routes, access, desk, manager, inbound)
+    training.add(routes, access, desk, records, engines, jobs)
+    knowledge.add(routes, access, engines, articles)
+    bundles.add(routes, access, on_disk, jobs)
+    keys.add(routes, access, api_keys)
+    deliveries.add(routes, access, outbox)
+    return routes
