@@ -14,6 +14,7 @@ import structlog
 
 from bot.conversation import Conversation, Mode
 from bot.events import (
+    ActionRan,
     BotSaid,
     Closed,
     Event,
@@ -143,7 +144,7 @@ def sessions(events: Sequence[Event], begin: int) -> Iterator[tuple[int, int]]:
 
 def to_transcript(conversation_id: str, events: Sequence[Event], *, ratings: dict[str, int]) -> Transcript:
     """Not yet redacted, with the conversation's id for the customer."""
-    made = (turn for event in events if (turn := _turn(event, ratings)) is not None)
+    made = (turn for event, action in _with_actions(events) if (turn := _turn(event, action, ratings)) is not None)
     turns = tuple(replace(turn, text=clean(turn.text)) for turn in made)
     started = next((event for event in events if isinstance(event, SessionStarted)), None)
     said = next((event for event in events if isinstance(event, UserSaid)), None)
@@ -162,7 +163,18 @@ def to_transcript(conversation_id: str, events: Sequence[Event], *, ratings: dic
     )
 
 
-def _turn(event: Event, ratings: dict[str, int]) -> Turn | None:
+def _with_actions(events: Sequence[Event]) -> Iterator[tuple[Event, str | None]]:
+    """Each event with the action that it came from; one that the learned policy chose teaches it nothing."""
+    action = None
+    for event in events:
+        if isinstance(event, ActionRan):
+            action = event.name if event.policy != "learned" else None
+        elif isinstance(event, UserSaid):
+            action = None
+        yield event, action
+
+
+def _turn(event: Event, action: str | None, ratings: dict[str, int]) -> Turn | None:
     match event:
         case UserSaid() if event.by_customer:
             text = _words(event)
@@ -170,7 +182,10 @@ def _turn(event: Event, ratings: dict[str, int]) -> Turn | None:
             return said if text else None
         case BotSaid(text=str(text)) if text.strip():
             rating = ratings.get(event.message_id)
-            return Turn("bot", text, event.at, answer=event.answer, bundle=event.bundle, rating=rating)
+            given = action if event.source in ("domain", "action") else None
+            return Turn(
+                "bot", text, event.at, answer=event.answer, bundle=event.bundle, rating=rating, action=given
+            )
         case PersonSaid():
             return Turn("agent", event.text, event.at)
         case _:

@@ -122,7 +122,8 @@ class SlotsReset(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionRan(Event):
-    """`policy` says who chose it: rule | story | form | followup | fallback | builtin, or "" for none."""
+    """`policy` says who chose it: rule | story | learned | form | followup | fallback | builtin,
+    or "" for none."""
 
     name: str
     policy: str = ""

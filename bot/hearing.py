@@ -23,7 +23,8 @@ def hear(
     """Slow: for a thread."""
     heard = engine.understand(message.text, context=conversation.context)
     passages = engine.search(heard, history=conversation.history)
-    candidates = Candidates(tuple(engine.answer(heard)), tuple(passages))
+    vector = engine.encode([message.text])[0] if engine.policy else None
+    candidates = Candidates(tuple(engine.answer(heard)), tuple(passages), engine.policy, vector)
     return _event(message, heard, engine.id, finder), candidates
 
 

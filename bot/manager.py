@@ -172,7 +172,7 @@ class Manager:
     async def _listen(self, turn: Turn, message: UserMessage, engine: Engine) -> Candidates:
         if payload := message.payload or parse_payload(message.text):
             turn.add(explicit(message, engine.id, payload))
-            return Candidates()
+            return Candidates(policy=engine.policy)
         loop, conversation = asyncio.get_running_loop(), turn.conversation
         with self._metrics.understand.time():
             said, candidates = await loop.run_in_executor(self._pool, hear, engine, self._finder, message, conversation)

@@ -8,10 +8,11 @@ from bot.domain import Domain
 from bot.events import EXTERNAL, BotSaid, HandedOff, UserSaid
 from bot.fallback import ask_again, rephrase, two_stage
 from bot.forms import extract
+from bot.learned import learned
 from bot.offers import PERSON, answer, chosen, clarify, known, ruled
 from bot.payload import parse_payload
 from bot.script import acted, points, sure
-from bot.steps import Candidates, HandOff, Limits, RunAction, Step, StillWaiting, Wait
+from bot.steps import Answer, Candidates, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 from bot.wording import asks
 
 BUILTIN = {"restart": "action_restart", "back": "action_back", "session_start": "action_session_start"}
@@ -28,7 +29,7 @@ def decide(conversation: Conversation, domain: Domain, candidates: Candidates, l
     if said is None:
         return Wait()
     if said.metadata.get(EXTERNAL):  # nobody is there to be asked back
-        return _builtin(conversation, said, limits) or _script(conversation, domain, limits) or Wait()
+        return _builtin(conversation, said, limits) or _script(conversation, domain, said, candidates, limits) or Wait()
     if waiting:
         return _meanwhile(conversation, domain, said, candidates, limits)
     return (
@@ -36,7 +37,7 @@ def decide(conversation: Conversation, domain: Domain, candidates: Candidates, l
         or _person(conversation, domain, said, limits)
         or two_stage(conversation, said, limits)
         or _question(conversation, domain, said, candidates, limits)
-        or _script(conversation, domain, limits)
+        or _script(conversation, domain, said, candidates, limits)
         or _knowledge(conversation, domain, said, candidates, limits)
         or clarify(conversation, domain, said, candidates, limits)
         or ask_again(conversation, domain)
@@ -50,15 +51,30 @@ def _silenced(conversation: Conversation, said: UserSaid | None) -> bool:
     return conversation.paused and (said is None or said.intent != "restart")
 
 
-def _script(conversation: Conversation, domain: Domain, limits: Limits) -> Step | None:
-    """What the project wrote: slots, forms, rules, stories."""
+def _script(
+    conversation: Conversation, domain: Domain, said: UserSaid, candidates: Candidates, limits: Limits
+) -> Step | None:
+    """What the project wrote, slots, forms, rules, stories; and what was learned from them."""
     return (
         _extraction(conversation, domain)
         or _form(conversation, domain)
         or _rules_and_stories(conversation, domain, limits)
         or _back_to_form(conversation)
+        or _learned(conversation, domain, said, candidates, limits)
         or (Wait() if conversation.replied else None)
     )
+
+
+def _learned(
+    conversation: Conversation, domain: Domain, said: UserSaid, candidates: Candidates, limits: Limits
+) -> Step | None:
+    """The learned policy, unless an answer that agents gave is more probably right."""
+    step = learned(conversation, domain, candidates, limits)
+    if isinstance(step, RunAction) and not acted(conversation):
+        found = answer(conversation, domain, said, candidates, limits)
+        if isinstance(found, Answer) and found.hit.p_correct > step.confidence:
+            return None
+    return step
 
 
 def _knowledge(
@@ -76,7 +92,8 @@ def _meanwhile(
         return Wait()
     step = None
     if said.intent not in PERSON | BUILTIN.keys():
-        step = _script(conversation, domain, limits) or _knowledge(conversation, domain, said, candidates, limits)
+        seen = (conversation, domain, said, candidates, limits)
+        step = _script(*seen) or _knowledge(*seen)
     if step and not (isinstance(step, RunAction) and step.name == "action_handoff"):
         return step
     told = any(isinstance(event, BotSaid) and event.source == "waiting" for event in conversation.trail)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from retrieval.types import AnswerHit, Passage
+from retrieval.policy import LearnedPolicy
+from retrieval.types import AnswerHit, Passage, Vector
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,13 @@ Step = Wait | RunAction | Answer | Cite | Clarify | HandOff | StillWaiting
 
 @dataclass(frozen=True)
 class Candidates:
-    """What the engine offers for the latest message; computed once a turn, before the first decision."""
+    """What the engine offers for the latest message; computed once a turn, before the first decision. `vector` is the
+    encoded message, for the learned `policy`; None for a payload, which has no words."""
 
     answers: tuple[AnswerHit, ...] = ()
     passages: tuple[Passage, ...] = ()
+    policy: LearnedPolicy | None = None
+    vector: Vector | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

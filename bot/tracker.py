@@ -36,7 +36,7 @@ from retrieval.errors import BadInput
 
 POLICIES = {
     "rule": "RulePolicy", "form": "RulePolicy", "fallback": "RulePolicy", "builtin": "RulePolicy",
-    "story": "MemoizationPolicy", "followup": "followup_action",
+    "story": "MemoizationPolicy", "learned": "TEDPolicy", "followup": "followup_action",
 }  # fmt: skip
 
 

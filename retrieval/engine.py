@@ -23,6 +23,7 @@ from retrieval.fusion import Asked
 from retrieval.index import Index
 from retrieval.intents import IntentHead, IntentTables
 from retrieval.knowledge import Filter, KnowledgeIndex
+from retrieval.policy import LearnedPolicy
 from retrieval.types import AnswerHit, IntentScore, LoggedRequest, Matrix, Passage, Understanding
 
 RANKING = 10
@@ -55,6 +56,7 @@ class Engine:
         self.questions = questions
         self.weights = weights
         self.knowledge: KnowledgeIndex | None = None
+        self.policy: LearnedPolicy | None = None
 
     @classmethod
     def load(cls, path: Path, *, knowledge: KnowledgeIndex | None = None, probe: bool = True) -> Engine:
@@ -76,6 +78,7 @@ class Engine:
             weights=settings["weights"],
         )
         engine.knowledge = knowledge
+        engine.policy = LearnedPolicy.load(path)
         if probe:
             engine.replay_probes()
         return engine

@@ -21,7 +21,9 @@ HOMES = {
     "faiss": ("retrieval/index.py",),
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),
     "tokenizers": ("retrieval/encoder.py",),
-    "torch": ("training/encoder.py", "training/finetune.py", "training/delta.py", "training/export.py"),
+    "torch": (
+        "training/encoder.py", "training/finetune.py", "training/delta.py", "training/export.py", "training/policy.py",
+    ),
     "transformers": ("training/encoder.py", "training/export.py"),
     "onnx": ("training/export.py",),
     "presidio_analyzer": ("bot/redaction_patterns.py",),

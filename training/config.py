@@ -51,6 +51,11 @@ class ContextConfig(Section):
         return (self.message, self.desk, self.customer)
 
 
+class PolicyConfig(Section):
+    learn: Literal["auto", "never"] = "auto"
+    steps: int = Field(default=1500, ge=1, le=100_000)
+
+
 class GateConfig(Section):
     """Points are percentage points, shares are in [0, 1]."""
 
@@ -71,6 +76,7 @@ class TrainingConfig(Section):
     mining: MiningConfig = MiningConfig()
     intents: IntentConfig = IntentConfig()
     context: ContextConfig = ContextConfig()
+    policy: PolicyConfig = PolicyConfig()
     gate: GateConfig = GateConfig()
 
     def fingerprint(self) -> str:

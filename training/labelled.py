@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,16 @@ def train_intents(rows: Sequence[Row], *, config: TrainingConfig, work: Path, pr
 
 
 def train_examples(
-    rows: Sequence[Row], *, config: TrainingConfig, bundles: Path, work: Path, progress: Report = silent
+    rows: Sequence[Row],
+    *,
+    config: TrainingConfig,
+    bundles: Path,
+    work: Path,
+    progress: Report = silent,
+    complete: Callable[[Parts], Parts] = lambda parts: parts,
 ) -> str:
-    """The id of a bundle made of a desk's own examples alone, measured on examples that were held out."""
+    """The id of a bundle made of a desk's own examples alone, measured on examples that were held out. `complete` adds
+    what else goes into the bundle."""
     fit = _fit(rows, config, work, progress)
     labels = fit.labels
     said = len(fit.intent_of) - len(labels)
@@ -49,9 +56,8 @@ def train_examples(
     commonest = float(np.bincount(fit.intent_of[:said]).max() / said)
     scores = {"n": len(right), "accuracy": float(right.mean()) if len(right) else 0.0, "commonest": commonest}
     why = fit.chosen.why
-    return write(
-        fit.parts, bundles, lambda engine: ({"intents": scores}, _report(engine.id, labels, said, scores, why))
-    )
+    parts = complete(fit.parts)
+    return write(parts, bundles, lambda engine: ({"intents": scores}, _report(engine.id, labels, said, scores, why)))
 
 
 @dataclass(frozen=True)

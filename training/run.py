@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from training.labelled import train_examples
 from training.log import Scalars
 from training.mine import Mined, assign, intent_of_answers, mine
 from training.pairs import Pair, pairs
+from training.policy import Dialogue, logged, with_policy
 from training.report import report
 from training.split import Split, by_time, rounds
 from training.stages import Report, Stages, alone, fingerprint, silent
@@ -50,17 +52,23 @@ def train(
     work: Path,
     error_budget: float = 0.05,
     examples: Sequence[tuple[str, str]] = (),
+    stories: Sequence[Dialogue] = (),
+    actions: Collection[str] = (),
     progress: Report = silent,
 ) -> str:
     """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
 
-    `examples` are (text, intent) of the domain's nlu.yml. Stages that are already in `work` are not done again.
+    `examples` are (text, intent) of the domain's nlu.yml, `stories` its stories, moment by moment, `actions` what the
+    policy may learn from logged conversations. Stages that are already in `work` are not done again.
     Without transcripts the examples alone make a bundle that understands and has no answers. BadInput when there is
     nothing to learn from, Conflict while another training uses `work`.
     """
     if not transcripts and len({intent for _, intent in examples}) > 1:
         with alone(work):
-            return train_examples(examples, config=config, bundles=bundles, work=work, progress=progress)
+            learn = partial(with_policy, dialogues=stories, config=config, error_budget=error_budget, progress=progress)
+            return train_examples(
+                examples, config=config, bundles=bundles, work=work, progress=progress, complete=learn
+            )
     if not transcripts:
         raise BadInput(
             "no transcripts and no examples to learn from; bring some in with `deskhand transcripts import FILE`, or "
@@ -75,7 +83,10 @@ def train(
     progress("encoder", 0, 1, why)
     with alone(work):
         run = _Run(config, found, data, Stages(work), progress, Scalars(work / "tensorboard" / data[:16]))
-        parts = run.fit(error_budget, examples)
+        dialogues = [*stories, *logged(split.train, actions)]
+        parts = with_policy(
+            run.fit(error_budget, examples), dialogues, config, error_budget=error_budget, progress=progress
+        )
 
         def measure(engine: Engine) -> tuple[dict[str, Any], str]:
             return _measured(engine, split, parts, error_budget, progress, {intent for _, intent in examples})

@@ -19,6 +19,7 @@ from retrieval.answers import AnswerModel
 from retrieval.bundle import Bundles, Manifest, Thresholds, new_id, write_manifest
 from retrieval.engine import Engine
 from retrieval.intents import IntentHead
+from retrieval.policy import LearnedPolicy
 
 PROBES = 20
 PROBE_MARGIN = 0.2
@@ -44,6 +45,7 @@ class Parts:
     model: AnswerModel | None = None
     answers: Sequence[dict[str, Any]] = ()
     questions: Sequence[dict[str, Any]] = ()
+    policy: LearnedPolicy | None = None
 
 
 def write(parts: Parts, root: Path, measure: Measure) -> str:
@@ -71,6 +73,8 @@ def _files(parts: Parts, directory: Path) -> None:
         arrays = {**parts.intents.tables.to_arrays(), "intent_of": parts.intents.intent_of.astype(np.int32)}
         save_file(arrays, directory / "intents.safetensors")
         parts.intents.index.save(directory / "intents.faiss")
+    if parts.policy:
+        parts.policy.save(directory)
     if parts.model:
         _write_answers(parts, parts.model, directory)
 

@@ -42,11 +42,12 @@ def train_bundle(settings: Settings) -> str:
     """The id of a new bundle made of everything in the transcript folder and the domain's examples."""
     from bot.config import load_config as operators
     from bot.domain import load_domain, nlu_examples
+    from bot.learned import action_names, story_dialogues
     from bot.transcript import TranscriptFolder
     from training.config import load_config
     from training.run import train as run
 
-    recipe = load_config(settings.config_dir / "training.yml")
+    recipe, domain = load_config(settings.config_dir / "training.yml"), load_domain(settings.config_dir)
     with bar() as report:
         return run(
             recipe,
@@ -54,6 +55,8 @@ def train_bundle(settings: Settings) -> str:
             bundles=settings.bundles,
             work=settings.runs,
             error_budget=operators(settings.config_dir).error_budget,
-            examples=nlu_examples(load_domain(settings.config_dir)),
+            examples=nlu_examples(domain),
+            stories=story_dialogues(domain, seed=recipe.seed),
+            actions=action_names(domain),
             progress=report,
         )
