@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, field_validator
@@ -22,6 +22,9 @@ from bot.channels.config import (
 )
 from bot.section import Section
 from retrieval.strict_yaml import load_yaml
+
+if TYPE_CHECKING:
+    from retrieval.fetch import Fetcher
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -245,6 +248,17 @@ class RedactionConfig(Section):
         return patterns
 
 
+class KnowledgeConfig(Section):
+    private_addresses: bool = False
+    fetch_seconds: float = Field(default=20, gt=0, le=600)
+    fetch_megabytes: int = Field(default=10, ge=1, le=1000)
+
+    def fetcher(self) -> Fetcher:
+        from retrieval.fetch import Fetcher
+
+        return Fetcher(self.fetch_megabytes << 20, self.fetch_seconds, self.private_addresses)
+
+
 class Config(Section):
     error_budget: float = Field(default=0.05, gt=0, lt=0.5)
     limits: LimitsConfig = LimitsConfig()
@@ -257,6 +271,7 @@ class Config(Section):
     channels: Channels = Channels()
     retention: Retention = Retention()
     redaction: RedactionConfig = RedactionConfig()
+    knowledge: KnowledgeConfig = KnowledgeConfig()
 
 
 def load_config(config_dir: Path) -> Config:

@@ -92,7 +92,7 @@ class Engines:
     def _attach(self, engine: Engine) -> None:
         try:
             if self._shelf.attach(engine):
-                self.knowledge_problem = None
+                self.knowledge_problem = self._shelf.problem
                 log.info("articles in service", bundle=engine.id, passages=len(engine.knowledge or ()))
         except (DeskhandError, OSError) as error:
             self.knowledge_problem = str(error)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from retrieval.articles import fingerprint, load_articles
 from retrieval.bundle import Manifest
 from retrieval.engine import Engine
-from retrieval.knowledge import sync
+from retrieval.knowledge import Synced, sync
+from retrieval.library import Library, Progress
+from retrieval.source import Report
 
 
 def encoder_id(manifest: Manifest) -> str:
@@ -18,22 +19,33 @@ def encoder_id(manifest: Manifest) -> str:
 
 
 class KnowledgeShelf:
-    """Articles of `folder`, with their indexes in `root`. Synchronous."""
+    """The library of `folder` (which need not exist) and of what was added to it, kept in `root` with its indexes.
+    Synchronous. `problem` names sources that cannot be read; they keep the articles that they had."""
 
     def __init__(self, folder: Path, root: Path) -> None:
-        self._folder = folder
+        self.library = Library(root / "library", folder)
+        self.problem: str | None = None
         self._root = root
         self._seen: tuple[str, str] | None = None
 
     def attach(self, engine: Engine) -> bool:
         """Give the engine the index of the articles as they are now; whether that changed anything. Only articles
         that were not encoded before cost time. Raises BadInput or BadBundle; the engine then keeps what it has."""
-        if not self._folder.is_dir():
+        if self._seen == (engine.id, self.library.fingerprint()):
             return False
-        seen = (engine.id, fingerprint(self._folder))
-        if seen == self._seen:
+        if self._seen is None and not self.library.exists():
             return False
-        self._seen = seen
-        synced = sync(load_articles(self._folder), self._root, engine.encode, encoder_id=encoder_id(engine.manifest))
-        engine.knowledge = synced.index
+        self.bring_up(engine)
         return True
+
+    def bring_up(self, engine: Engine, *, progress: Progress | None = None) -> tuple[Report, Synced]:
+        """Read what changed, index it, and attach the index to the engine."""
+        report = self.library.sync(progress=progress)
+        seen = (engine.id, self.library.fingerprint())
+        problems = [f"{source.origin}: {source.problem}" for source in self.library.sources() if source.problem]
+        self.problem = "; ".join(problems) or None
+        articles = self.library.articles()
+        synced = sync(articles, self._root, engine.encode, encoder_id=encoder_id(engine.manifest))
+        engine.knowledge = synced.index
+        self._seen = seen
+        return report, synced

@@ -1,4 +1,4 @@
-"""Knowledge articles: Markdown files with front matter, written by the support team."""
+"""Knowledge articles: Markdown with front matter, written by the support team or made from other files (`ingest`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from retrieval.blocks import parse
-from retrieval.errors import BadInput, NotFound
+from retrieval.errors import BadInput
 
 KEYS = ("title", "url", "tags", "updated", "language", "subject", "valid_from", "valid_until", "questions")
 DATES = ("updated", "valid_from", "valid_until")
@@ -39,6 +38,7 @@ class Article:
     valid_from: str = ""
     valid_until: str = ""
     questions: tuple[str, ...] = ()
+    version: int = 1
 
     @property
     def topic(self) -> str:
@@ -54,42 +54,7 @@ class Article:
     @property
     def hash(self) -> str:
         """sha256 of all that ends up in the index."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
-
-
-def load_articles(folder: Path) -> list[Article]:
-    """Every `*.md` below `folder`, sorted by id. Raises one BadInput that names every file that cannot be read."""
-    articles: list[Article] = []
-    errors: list[str] = []
-    for path in _files(folder):
-        try:
-            articles.append(read_article(path, path.relative_to(folder).with_suffix("").as_posix()))
-        except BadInput as error:
-            errors.append(str(error))
-    if errors:
-        raise BadInput("\n".join(errors))
-    return articles
-
-
-def fingerprint(folder: Path) -> str:
-    """Changes when an article is added, removed, renamed or written. Reads no content, so a server may poll it."""
-    stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in _files(folder)]
-    seen = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise NotFound(f"knowledge folder {folder} is not there; create it with one Markdown file an article")
-    return sorted(path for path in folder.rglob("*.md") if path.is_file())
-
-
-def read_article(path: Path, id: str) -> Article:
-    try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
-    return parse_article(str(path), text, id)
+        return hashlib.sha256(json.dumps({**asdict(self), "version": 0}).encode()).hexdigest()
 
 
 def parse_article(path: str, text: str, id: str, *, title: str = "") -> Article:

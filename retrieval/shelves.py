@@ -62,6 +62,11 @@ def shelve(article: Article) -> Shelf:
     return Shelf(article, tuple(passages), tuple(windows), (*asked, *article.questions), words, tuple(cloze))
 
 
+def passages(article: Article) -> list[Passage]:
+    """What an article becomes in the index."""
+    return list(shelve(article).passages)
+
+
 def _passage(article: Article, number: int, heading: str, text: str) -> Passage:
     return Passage(
         f"{article.id}#{number}",

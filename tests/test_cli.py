@@ -93,4 +93,4 @@ def test_the_script_is_installed_and_runs_outside_the_repository(tmp_path: Path)
     command = [script, "knowledge", "list", "nowhere"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: knowledge folder nowhere is not there; create it with one Markdown file an article\n"
+    assert done.stderr == "error: knowledge folder nowhere is not there; create it with one file an article\n"

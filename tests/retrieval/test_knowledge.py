@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles import Article, load_articles
+from retrieval.articles import Article
 from retrieval.errors import BadBundle, BadInput
 from retrieval.fusion import Asked
 from retrieval.knowledge import FILE, Filter, KnowledgeIndex, sync
@@ -184,19 +184,17 @@ def test_no_articles_make_an_empty_index(encode: Counting, tmp_path: Path) -> No
     assert empty.search(np.zeros(DIMENSION, np.float32), "voucher") == []
 
 
-def test_sync_follows_the_folder_and_keeps_an_index_for_every_encoder(encode: Counting, tmp_path: Path) -> None:
-    folder, root = tmp_path / "articles", tmp_path / "indexes"
-    folder.mkdir()
-    for name, text in TEXTS.items():
-        (folder / f"{name}.md").write_text(f"---\ntitle: {name}\n---\n{text}\n")
-    assert sync(load_articles(folder), root, encode, encoder_id="e1").encoded == tuple(sorted(TEXTS))
-    assert sync(load_articles(folder), root, encode, encoder_id="e1").encoded == ()
-    (folder / "gifts.md").write_text("---\ntitle: gifts\n---\nVouchers expire.\n")
-    (folder / "warranty.md").unlink()
-    changed = sync(load_articles(folder), root, encode, encoder_id="e1")
+def test_sync_follows_the_articles_and_keeps_an_index_for_every_encoder(
+    encode: Counting, article: Make, tmp_path: Path
+) -> None:
+    articles = [article(*item) for item in TEXTS.items()]
+    assert sync(articles, tmp_path, encode, encoder_id="e1").encoded == tuple(TEXTS)
+    assert sync(articles, tmp_path, encode, encoder_id="e1").encoded == ()
+    later = [article("gifts", "Vouchers expire."), *articles[:2]]
+    changed = sync(later, tmp_path, encode, encoder_id="e1")
     assert (changed.encoded, changed.removed) == (("gifts",), ("warranty",))
-    assert KnowledgeIndex.load(root / "e1", encoder_id="e1").articles.keys() == {"gifts", "returns", "shipping"}
-    assert sync(load_articles(folder), root, encode, encoder_id="e2").index.articles == changed.index.articles
+    assert KnowledgeIndex.load(tmp_path / "e1", encoder_id="e1").articles.keys() == {"gifts", "returns", "shipping"}
+    assert sync(later, tmp_path, encode, encoder_id="e2").index.articles == changed.index.articles
 
 
 def test_articles_that_come_one_by_one_are_found_as_if_they_had_come_together(article: Make) -> None:

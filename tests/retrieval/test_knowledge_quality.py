@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.articles import Article, load_articles
+from retrieval.articles import Article
 from retrieval.encoder import Encoder
 from retrieval.knowledge import KnowledgeIndex
+from retrieval.library import Library
 from retrieval.types import Passage
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +34,10 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def shop(encoder: Encoder) -> KnowledgeIndex:
-    articles = load_articles(ROOT / "config" / "demo" / "knowledge")
-    return KnowledgeIndex.build(articles, encoder.encode, encoder_id="int8")
+def shop(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> KnowledgeIndex:
+    library = Library(tmp_path_factory.mktemp("library"), ROOT / "config" / "demo" / "knowledge")
+    library.sync()
+    return KnowledgeIndex.build(library.articles(), encoder.encode, encoder_id="int8")
 
 
 @pytest.mark.parametrize(
