@@ -12,6 +12,7 @@ from bot.shelf import KnowledgeShelf
 from retrieval.bundle import Bundles
 from retrieval.engine import Engine
 from retrieval.errors import DeskhandError, Unavailable
+from retrieval.library import Library
 
 log = structlog.get_logger()
 
@@ -47,6 +48,11 @@ class Engines:
     @property
     def id(self) -> str | None:
         return self._engine.id if self._engine else None
+
+    @property
+    def library(self) -> Library:
+        """The articles from which the index of the engine is made."""
+        return self._shelf.library
 
     async def start(self) -> None:
         await self.refresh()

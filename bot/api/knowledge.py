@@ -15,9 +15,10 @@ from bot.api.pages import Cursor, Limit, Page, page_of
 from bot.api.route import Body
 from bot.auth import Access
 from bot.engines import Engines
-from retrieval.articles import Article, load_articles, parse_article
+from retrieval.articles import Article, parse_article
 from retrieval.errors import BadInput, NotFound, Unavailable
 from retrieval.files import write_at_once
+from retrieval.library import Library
 
 PART = r"[a-z0-9][a-z0-9_-]{0,63}"
 ArticleId = Annotated[
@@ -66,7 +67,7 @@ def add(routes: APIRouter, access: Access, engines: Engines, folder: Path) -> No
     @routes.get("/knowledge/articles", dependencies=reads)
     async def articles(limit: Limit = 50, cursor: Cursor = None) -> Page[ArticleView]:
         """By id."""
-        found = await asyncio.to_thread(lambda: load_articles(folder) if folder.is_dir() else [])
+        found = sorted(await asyncio.to_thread(_articles, engines.library), key=lambda article: article.id)
         data, following = page_of(found, lambda article: article.id, cursor, limit)
         return Page(data=[ArticleView.of(article) for article in data], next_cursor=following)
 
@@ -92,6 +93,11 @@ def add(routes: APIRouter, access: Access, engines: Engines, folder: Path) -> No
     async def remove(article_id: ArticleId) -> None:
         """The bot stops quoting it."""
         await asyncio.to_thread(_remove, folder / f"{article_id}.md")
+
+
+def _articles(library: Library) -> list[Article]:
+    library.sync()  # what was written a moment ago counts
+    return library.articles()
 
 
 def _write(path: Path, markdown: str) -> None:
