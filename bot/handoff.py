@@ -145,15 +145,15 @@ class Desk:
 
         return await self._add(conversation_id, events)
 
-    async def settle(self, conversation_id: str, mode: Mode, *, reason: str = "", begin: bool = False) -> None:
-        """Who has the conversation was decided elsewhere: waiting (people have it), bot, or closed. One that nobody
+    async def settle(self, conversation_id: str, mode: Mode, *, person: str = "", begin: bool = False) -> None:
+        """Who has the conversation was decided elsewhere: `person`, the bot, or nobody as it is closed. One that nobody
         began is left alone, or with `begin` begun."""
 
         def events(conversation: Conversation) -> Sequence[Event]:
             if not conversation.events and not begin:
                 return []
-            if mode == "waiting" and conversation.mode in ("bot", "closed"):
-                return [HandedOff(reason=reason)]
+            if mode == "person" and conversation.mode != "person":
+                return [PersonJoined(person=person)]
             if mode == "bot" and conversation.mode == "person":
                 return [Released(person=conversation.person or "")]
             return [Closed()] if mode == "closed" and conversation.mode != "closed" else []

@@ -25,9 +25,7 @@ from retrieval.errors import NotFound
 
 STAMP, SIGNATURE = "X-Chatwoot-Timestamp", "X-Chatwoot-Signature"
 TEXT = 150_000
-MOVED: dict[str, Mode] = {"conversation_resolved": "closed", "conversation_opened": "waiting"}
-OPENED = "opened_elsewhere"
-"""The reason of a hand-off that an agent began over there: there is nothing to tell them."""
+MOVED: dict[str, Mode] = {"conversation_resolved": "closed", "conversation_opened": "person"}
 
 
 class Chatwoot:
@@ -53,12 +51,12 @@ class Chatwoot:
                 data = read_json(body)
                 said, overheard = inbound(data), agent(data)
             if said:
-                await self._agree(said.conversation, status_of(data))
+                await self._agree(said.conversation, data["conversation"])
                 await hear(said)
             elif overheard:
                 await self._overhear(*overheard)
             elif mode := MOVED.get(str(data.get("event"))):
-                await self._desk.settle(_place(data, data), mode, reason=OPENED)
+                await self._desk.settle(_place(data, data), mode, person=assignee(data))
             return {}
 
         return routes
@@ -76,12 +74,12 @@ class Chatwoot:
         else:
             check_same(request.query_params.get("token"), self._secret, what=f"neither {SIGNATURE} nor ?token=")
 
-    async def _agree(self, conversation: str, status: str) -> None:
+    async def _agree(self, place: str, conversation: Mapping[str, Any]) -> None:
         """Who has the conversation is decided over there."""
-        if status == "open":
-            await self._desk.settle(conversation, "waiting", reason=OPENED, begin=True)
-        elif status == "pending":
-            await self._desk.settle(conversation, "bot")
+        if conversation.get("status") == "open":
+            await self._desk.settle(place, "person", person=assignee(conversation), begin=True)
+        elif conversation.get("status") == "pending":
+            await self._desk.settle(place, "bot")
 
     def parts(self, event: Event, to: Address) -> Sequence[tuple[str, dict[str, Any]]]:
         place = f"accounts/{to['account']}/conversations/{to['conversation']}"
@@ -90,7 +88,7 @@ class Chatwoot:
                 return [(f"{place}/messages", body) for body in _bot(event)]
             case PersonSaid():
                 return [(f"{place}/messages", _message(text)) for text in split(words(event), TEXT)]
-            case HandedOff(reason=reason) if reason != OPENED:
+            case HandedOff(reason=reason):
                 note = {**_message(f"Deskhand hands over ({reason}). {event.note}".strip()), "private": True}
                 return [(f"{place}/messages", note), (f"{place}/toggle_status", {"status": "open"})]
             case _:
@@ -131,8 +129,9 @@ def agent(data: Mapping[str, Any]) -> tuple[str, PersonSaid] | None:
     return _place(data, data.get("conversation") or {}), said
 
 
-def status_of(data: Mapping[str, Any]) -> str:
-    return str((data.get("conversation") or {}).get("status") or "")
+def assignee(conversation: Mapping[str, Any]) -> str:
+    person = (conversation.get("meta") or {}).get("assignee") or {}
+    return str(person.get("available_name") or person.get("name") or "an agent")
 
 
 def _kind(data: Mapping[str, Any]) -> str:

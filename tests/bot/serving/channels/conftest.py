@@ -19,9 +19,12 @@ from bot.settings import Settings
 HERE = Path(__file__).parent
 LONG = "Word after word. " * 700
 
+CHOICES = [{"title": f"Choice number {n}", "payload": "/label"} for n in range(11)]
+CHOICES.append({"title": "A choice whose label is much longer than a row", "payload": "/label"})
+
 DOMAIN = {
     "version": "3.1",
-    "intents": ["greet", "talk_to_person", "order_status", "menu", "many", "long", "picture", "label"],
+    "intents": ["greet", "talk_to_person", "order_status", "menu", "few", "many", "long", "picture", "label"],
     "responses": {
         "utter_greet": [{"text": "Hi, I am a bot."}],
         "utter_menu": [
@@ -33,9 +36,8 @@ DOMAIN = {
                 ],
             }
         ],
-        "utter_many": [
-            {"text": "Pick one.", "buttons": [{"title": f"Choice number {n}", "payload": f"/c{n}"} for n in range(12)]}
-        ],
+        "utter_few": [{"text": "Pick one.", "buttons": CHOICES[:3] + CHOICES[-1:]}],
+        "utter_many": [{"text": "Pick one.", "buttons": [*CHOICES[:11], {"title": "Say hello", "payload": "/greet"}]}],
         "utter_label": [{"text": "Print the label and drop the parcel."}],
         "utter_long": [{"text": LONG}],
         "utter_picture": [{"text": "Look:", "image": "https://shop.example/tent.png"}],
@@ -45,7 +47,7 @@ RULES = {
     "version": "3.1",
     "rules": [
         {"rule": name, "steps": [{"intent": name}, {"action": f"utter_{name}"}]}
-        for name in ("greet", "menu", "many", "long", "picture", "label")
+        for name in ("greet", "menu", "few", "many", "long", "picture", "label")
     ],
 }
 
