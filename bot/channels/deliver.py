@@ -33,8 +33,8 @@ AT_ONCE = 32
 
 
 def speaker(events: Sequence[Event]) -> UserSaid | None:
-    """The customer's last message: where it came from is where we answer."""
-    return next((event for event in reversed(events) if isinstance(event, UserSaid)), None)
+    """The customer's last message: where it came from is where we answer. A reminder or a program is no customer."""
+    return next((event for event in reversed(events) if isinstance(event, UserSaid) and event.by_customer), None)
 
 
 def concerns(channels: Mapping[str, Channel], conversation: Conversation) -> bool:
@@ -46,17 +46,20 @@ def work(channels: Mapping[str, Channel], events: Sequence[Event], offset: int) 
     """The channel and the parts to send for the event at `offset`; None when nothing has to be."""
     event, said = events[offset], speaker(events[:offset])
     channel = channels.get(said.channel) if said else None
-    if said is None or channel is None or _known_there(event, channel):
+    if said is None or channel is None or _known_there(event, channel, events[:offset]):
         return None
     to: Address = said.metadata.get("to") or {}
     return channel, channel.parts(event, to)
 
 
-def _known_there(event: Event, channel: Channel) -> bool:
-    """It went out with the response, or it was written over there."""
+def _known_there(event: Event, channel: Channel, before: Sequence[Event]) -> bool:
+    """It went out with the response to the customer's request, or it was written over there."""
     if isinstance(event, PersonSaid):
         return event.channel == channel.name
-    return channel.answers_itself and isinstance(event, BotSaid) and bool(event.in_reply_to)
+    if not channel.answers_itself or not isinstance(event, BotSaid):
+        return False
+    asked = (one for one in reversed(before) if isinstance(one, UserSaid) and one.message_id == event.in_reply_to)
+    return any(one.by_customer for one in asked)
 
 
 class Deliveries:
