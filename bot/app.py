@@ -24,7 +24,7 @@ from bot.accepted import Inbound
 from bot.action_server import ActionServer
 from bot.auth import Access, kept_secret, operator_token
 from bot.body_limit import BodyLimit
-from bot.channels import platforms, rest, widget_routes
+from bot.channels import openai, platforms, rest, widget_routes
 from bot.channels.deliver import READER, Deliveries, concerns
 from bot.channels.hearing import Hearing
 from bot.channels.platform import Channel
@@ -168,6 +168,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(_api(parts, access))
     if config.channels.rest.enabled:
         app.include_router(rest.router(parts.manager))
+    if config.channels.openai.enabled:
+        app.include_router(openai.router(parts.manager, access))
     hearing = Hearing(parts.manager, message_chars=config.limits.message_chars, tell=parts.deliveries.tell)
     for channel in parts.channels.values():
         app.include_router(platforms.router(channel, hearing))

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator
 from bot.channels.config import (
     ChatwootConfig,
     EmailConfig,
+    OpenAIConfig,
     SlackConfig,
     TelegramConfig,
     TwilioConfig,
@@ -209,6 +210,7 @@ class Channels(Section):
     widget: WidgetConfig = WidgetConfig()
     chatwoot: ChatwootConfig = ChatwootConfig()
     email: EmailConfig = EmailConfig()
+    openai: OpenAIConfig = OpenAIConfig()
     slack: SlackConfig = SlackConfig()
     telegram: TelegramConfig = TelegramConfig()
     twilio: TwilioConfig = TwilioConfig()

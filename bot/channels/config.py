@@ -46,6 +46,10 @@ class ChatwootConfig(Section):
     api: Url = "https://app.chatwoot.com"
 
 
+class OpenAIConfig(Section):
+    enabled: bool = True
+
+
 class SlackConfig(Section):
     enabled: bool = False
     api: Url = "https://slack.com/api"
@@ -112,7 +116,9 @@ class WebhookConfig(Section):
         return self
 
 
-TAKEN = ("rest", "widget", "chatwoot", "slack", "telegram", "twilio", "whatsapp", "email", "callback", "socketio")
+TAKEN = frozenset(
+    "rest widget openai mcp terminal chatwoot slack telegram twilio whatsapp email callback socketio".split()
+)
 
 
 def _free(name: str) -> str:

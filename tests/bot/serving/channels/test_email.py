@@ -121,7 +121,7 @@ async def test_a_thread_is_one_conversation_and_only_the_new_words_are_read(
         first, second = await mailbox.mails(2)
         assert first["Subject"] == "Re: Returning a tent ⛺"
         assert (first.get_content().strip(), second.get_content().strip()) == (ANSWER, "Hi, I am a bot.")
-        assert second["References"] == "<first@customer.example> <ours@shop.example> <second@customer.example>"
+        assert second["References"].strip() == "<first@customer.example> <ours@shop.example> <second@customer.example>"
         assert (await post_raw(server, recorded("mail.eml"), **{"X-Signature": "00"})).status_code == 401
 
 
