@@ -1,7 +1,7 @@
-"""One rival on one set: `python bench/rivals.py SYSTEM TRAIN.jsonl TEST.jsonl SEED`; prints {"predicted", "sure"}.
+"""One system on one set: `python bench/rivals.py SYSTEM TRAIN.jsonl TEST.jsonl SEED`; prints {"predicted", "sure"}.
 
-Run by bench/understanding.py in a process of its own, with the Python of the rival's own environment: it imports
-nothing of this project but, for `minilm`, the encoder whose export MINILM names.
+Run by bench/understanding.py in a process of its own, so that time and memory are the system's alone, and with the
+Python of the rival's own environment. What a system needs besides comes as environment variables.
 """
 
 from __future__ import annotations
@@ -93,13 +93,38 @@ def diet(train: Rows, test: Rows, seed: int) -> Found:
     return [intent["name"] or "" for intent in found], [float(intent["confidence"]) for intent in found]
 
 
+def deskhand(train: Rows, test: Rows, seed: int) -> Found:
+    """As `deskhand evaluate intents` does it, with ENCODER as `encoder.base`."""
+    return _deskhand(train, test, seed, tune="auto")
+
+
+def deskhand_fast(train: Rows, test: Rows, seed: int) -> Found:
+    """The same with `encoder.tune: never`."""
+    return _deskhand(train, test, seed, tune="never")
+
+
+def _deskhand(train: Rows, test: Rows, seed: int, *, tune: str) -> Found:
+    from retrieval.engine import Engine
+    from training.config import TrainingConfig
+    from training.labelled import train_intents
+
+    config = TrainingConfig.model_validate(
+        {"seed": seed, "encoder": {"base": os.environ.get("ENCODER", "support"), "tune": tune}}
+    )
+    with TemporaryDirectory() as scratch:
+        rows = [(row["text"], row["intent"]) for row in train]
+        engine = Engine.load(train_intents(rows, config=config, work=Path(scratch)))
+        heard = [engine.understand(row["text"]) for row in test]
+    return [h.intent.name if h.intent else "" for h in heard], [h.intent.confidence if h.intent else 0 for h in heard]
+
+
 def _best(probabilities: Any, classes: Any) -> Found:
     best = probabilities.argmax(1)
     return [str(classes[i]) for i in best], [float(value) for value in probabilities.max(1)]
 
 
 SYSTEMS: dict[str, Callable[[Rows, Rows, int], Found]] = {
-    "tfidf": tfidf, "minilm": minilm, "setfit": setfit, "diet": diet,
+    "tfidf": tfidf, "minilm": minilm, "setfit": setfit, "diet": diet, "fast": deskhand_fast, "deskhand": deskhand,
 }  # fmt: skip
 
 

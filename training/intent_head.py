@@ -42,13 +42,22 @@ class FittedIntents:
 class HeldOut:
     """Rows that the judging heads had not seen: `signals` (m, s), was the top intent `right`, was it known (`inside`).
 
-    `mix` is the share of the regression's vote that had most of them right.
+    `mix` is the share of the regression's vote that had most of them right. `strange` (m,): really out of scope, not
+    only of an intent that was hidden.
     """
 
     signals: Matrix
     right: Flags
     inside: Flags
+    strange: Flags
     mix: float
+
+    @property
+    def weight(self) -> Vector:
+        """Messages that are really out of scope count as much as all hidden ones together: they are what will come."""
+        hidden = int((~self.inside & ~self.strange).sum())
+        each = max(1.0, hidden / max(1, int(self.strange.sum())))
+        return np.where(self.strange, each, 1.0).astype(np.float32)
 
 
 def fit_intents(
@@ -59,21 +68,23 @@ def fit_intents(
     strength: float,
     seed: int,
     held: HeldOut | None = None,
+    strange: Matrix | None = None,
 ) -> FittedIntents:
-    """Head and thresholds from labelled rows: `vectors` (n, d), `intent_of` (n,). No out-of-scope row is needed.
+    """Head and thresholds from labelled rows: `vectors` (n, d), `intent_of` (n,). No out-of-scope row is needed; those
+    that there are, `strange` (m, d), are used.
 
     `held` is for rows that the encoder was tuned on: they know too well, and only `held_out` of others can judge.
     """
     if not len(vectors):
         return FittedIntents(None, 0.5, 0.0)
-    held = held or held_out(vectors, intent_of, labels, strength=strength, seed=seed)
+    held = held or held_out(vectors, intent_of, labels, strength=strength, seed=seed, strange=strange)
     plain = plain_head(vectors, intent_of, labels, strength=strength, mix=held.mix)
     if not len(held.signals):  # too few rows to hold any out: nothing is known of how far to trust the head
         return FittedIntents(plain, 0.5, 0.0)
     centre, spread = held.signals.mean(0), np.maximum(held.signals.std(0), 1e-6)
     standard = ((held.signals - centre) / spread).astype(np.float32)
     inside = held.inside
-    scope = fit_logistic(standard, inside, strength=SHRINK)
+    scope = fit_logistic(standard, inside, weight=held.weight, strength=SHRINK)
     trust = fit_logistic(standard, held.right & inside, weight=np.where(inside, 1.0, OUTSIDE), strength=SHRINK)
     tables = replace(
         plain.tables, centre=centre.astype(np.float32), spread=spread.astype(np.float32), scope=scope, trust=trust
@@ -161,10 +172,12 @@ def held_out(
     strength: float,
     seed: int,
     unseen: Flags | None = None,
+    strange: Matrix | None = None,
 ) -> HeldOut:
     """Each round hides a third of the intents and a fifth of the other rows; hidden intents stand for out of scope.
 
-    Only rows of `unseen` (n,) are judged, those that the encoder was not tuned on; by default all.
+    Only rows of `unseen` (n,) are judged, those that the encoder was not tuned on; by default all. `strange` (m, d) are
+    messages known to be out of scope, judged in every round: a few of them show what hidden intents cannot.
     """
     rng = np.random.default_rng(seed)
     rounds = []
@@ -180,15 +193,17 @@ def held_out(
             rounds.append((head, tested, ~outside[tested]))
     if not rounds:
         nothing = np.zeros(0, bool)
-        return HeldOut(np.zeros((0, len(SIGNALS)), np.float32), nothing, nothing, EQUAL)
+        return HeldOut(np.zeros((0, len(SIGNALS)), np.float32), nothing, nothing, nothing, EQUAL)
+    outside_rows = np.zeros((0, vectors.shape[1]), np.float32) if strange is None else strange
     mix = _best_mix([(head.votes(vectors[rows[known]]), intent_of[rows[known]]) for head, rows, known in rounds])
-    signals, right = [], []
-    for head, rows, _ in rounds:
+    parts = []
+    for head, rows, known in rounds:
         chosen = replace(head, tables=replace(head.tables, mix=np.full(1, mix, np.float32)))
-        probabilities, found = chosen.signals(vectors[rows])
-        signals.append(found)
-        right.append(probabilities.argmax(1) == intent_of[rows])
-    return HeldOut(np.concatenate(signals), np.concatenate(right), np.concatenate([k for _, _, k in rounds]), mix)
+        probabilities, found = chosen.signals(np.concatenate([vectors[rows], outside_rows]))
+        out = np.zeros(len(outside_rows), bool)
+        right = np.append(probabilities[: len(rows)].argmax(1) == intent_of[rows], out)
+        parts.append((found, right, np.append(known, out), np.append(np.zeros(len(rows), bool), ~out)))
+    return HeldOut(*(np.concatenate(column) for column in zip(*parts, strict=True)), mix)
 
 
 def _hidden(present: Labels, rng: np.random.Generator) -> list[Labels]:

@@ -28,7 +28,7 @@ NO_ANSWERS = 1.01
 
 
 def train_intents(rows: Sequence[Row], *, config: TrainingConfig, work: Path, progress: Report = silent) -> Path:
-    """The directory of a bundle in `work`/bundles. Rows without an intent are out of scope and not needed."""
+    """The directory of a bundle in `work`/bundles. Rows without an intent are out of scope; not needed, but used."""
     bundles = work / "bundles"
     fit = _fit(rows, config, work, progress)
     return bundles / write(fit.parts, bundles, lambda _: ({}, f"# Intents\n\n{fit.chosen.why}\n"))
@@ -83,13 +83,18 @@ def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, progress: Repo
     texts = [recogniser.mask(text) for text in [text for text, _ in known] + names]
     number = {label: i for i, label in enumerate(labels)}
     intent_of = np.array([number[intent] for _, intent in known] + list(range(len(labels))), np.int64)
-    chosen = Recipe(texts, intent_of, labels, config, work, progress).between(base_directory(config, work))
+    strange = [recogniser.mask(text) for text, intent in rows if intent is None]
+    recipe = Recipe(texts, intent_of, labels, config, work, progress, strange=strange)
+    chosen = recipe.between(base_directory(config, work))
     progress("encode", 0, 1, f"{len(known)} messages")
     encoder = Encoder(chosen.directory, cache=len(texts) + 1)
     vectors = encoder.encode(texts)
     progress("heads", 0, 1, f"{len(labels)} intents")
     strength = config.intents.regularisation
-    fitted = fit_intents(vectors, intent_of, labels, strength=strength, seed=config.seed, held=chosen.held)
+    fitted = fit_intents(
+        vectors, intent_of, labels,
+        strength=strength, seed=config.seed, held=chosen.held, strange=encoder.encode(strange),
+    )  # fmt: skip
     parts = Parts(
         encoder=chosen.directory,
         encoder_facts={"base": config.encoder.base, "tuned": chosen.tuned, "why": chosen.why},

@@ -58,13 +58,17 @@ class Recipe:
         config: TrainingConfig,
         work: Path,
         progress: Report,
+        *,
+        strange: Sequence[str] = (),
     ) -> None:
+        """`strange` are texts out of scope; they are not tuned on."""
         self.texts = texts
         self.intent_of = intent_of
         self.labels = labels
         self.config = config
         self.work = work
         self.progress = progress
+        self.strange = strange
 
     def between(self, base: Path) -> Chosen:
         """`base` is the exported frozen encoder."""
@@ -78,9 +82,11 @@ class Recipe:
         shares = f"{frozen_right.mean():.1%} to {tuned_right.mean():.1%} of {unseen.sum()} held-out messages"
         if tuned_right.sum() <= frozen_right.sum():
             return Chosen(base, f"frozen: tuning changed the right intents from {shares}")
+        outside = Encoder(tuned).encode(self.strange)
         held = held_out(
-            after, self.intent_of, self.labels, strength=self._strength, seed=self.config.seed, unseen=unseen
-        )
+            after, self.intent_of, self.labels,
+            strength=self._strength, seed=self.config.seed, unseen=unseen, strange=outside,
+        )  # fmt: skip
         if len(self.texts) <= FEW or self.config.encoder.tune == "thorough":
             tuned = self._tuned(before, np.ones(len(self.texts), bool), self.work / "tuned-on-all")
         return Chosen(tuned, f"tuned: it raised the right intents from {shares}", held, tuned_right)
