@@ -1,10 +1,11 @@
 """Intents, side by side: `python bench/understanding.py [SET ...] [--shots 5 10 0] [--seeds N] [--systems NAME ...]`.
 
 Deskhand (frozen, and with the default recipe) beside tf-idf and a frozen MiniLM with logistic regression, SetFit
-(`--setfit PYTHON`) and Rasa's DIET (`--rasa PYTHON`, each the Python of its own environment). Same draws, same seeds, one
-process a run. Prints a Markdown table: in-scope accuracy (mean, and the spread over seeds), wall time and peak memory; `--plots DIR`
-also draws accuracy against labels a class, and a reliability diagram. `--encoder SET=FILE` names the delta that never saw
-a set (docs/general-encoder.md); without it a set that the general encoder was trained on is refused.
+(`--setfit PYTHON`) and Rasa's DIET (`--rasa PYTHON`, each the Python of its own environment). Same draws, same seeds,
+one process a run. Prints a Markdown table: in-scope accuracy (mean, and the spread over seeds), wall time and peak
+memory; `--plots DIR` also draws accuracy against labels a class, and a reliability diagram. `--encoder SET=FILE` names
+the delta that never saw a set (docs/general-encoder.md); without it a set that the general encoder was trained on is
+refused.
 """
 
 from __future__ import annotations
@@ -67,10 +68,12 @@ def run(name: str, shots: int, system: str, seed: int, home: Path, settings: arg
         stdout=subprocess.PIPE, env=environment, text=True,
     )  # fmt: skip
     assert process.stdout is not None
-    printed = process.stdout.read()
+    with process.stdout as output:
+        printed = output.read()
     _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     if status:
-        raise SystemExit(f"{system} on {name}: ended with {os.waitstatus_to_exitcode(status)}")
+        raise SystemExit(f"{system} on {name}: ended with {process.returncode}")
     found = json.loads(printed.strip().splitlines()[-1])
     right = [a == row["intent"] for a, row in zip(found["predicted"], test, strict=True)]
     seconds = time.perf_counter() - start

@@ -169,6 +169,12 @@ class Bundles:
         except FileNotFoundError:
             return None
 
+    def in_service(self) -> Path:
+        """The directory of the bundle in service. NotFound when there is none."""
+        if (id := self.current()) is None:
+            raise NotFound(f"no bundle in service in {self.root}; run `deskhand train --promote` first")
+        return self.path(id)
+
     def promote(self, id: str) -> None:
         """Put a bundle into service. Servers see it within a second. A damaged bundle is refused."""
         verify(self.path(id))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval import multilingual
 from retrieval.encoder import Encoder
+from retrieval.engine import Engine
 from training.config import TrainingConfig
 from training.encoder import AUTO, GENERAL, MULTILINGUAL, SUPPORT, SentenceEncoder
 from training.export import export
 from training.importers.language import commonest
+from training.intent_head import FittedIntents
 from training.stages import Stages, fingerprint
 
-VERSION = 3
+VERSION = 4
 CACHE = 400_000
 COMMON = (
     "Where is my order?", "I want my money back.", "hello, can you help me please", "The app does not work.",
@@ -63,6 +66,26 @@ def _delta(base: str) -> tuple[int, int] | None:
 def base_encoder(config: TrainingConfig, work: Path) -> Encoder:
     """Caches every text of a run: mining encodes the same texts again and again."""
     return Encoder(base_directory(config, work), cache=CACHE)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A bundle to go on from: its encoder, was that tuned, how many validation rows it had right, and its intents."""
+
+    id: str
+    encoder: Path
+    tuned: bool
+    right: float
+    intents: FittedIntents
+
+    @classmethod
+    def of(cls, bundle: Path) -> Start:
+        """BadBundle when the bundle is damaged."""
+        engine = Engine.load(bundle)
+        facts, limits = engine.manifest.encoder, engine.thresholds
+        right = facts.get("tuned_right") or facts.get("frozen_right") or 0.0
+        intents = FittedIntents(engine.intents, limits.intent, limits.in_scope)
+        return cls(engine.id, bundle / "encoder", bool(facts.get("tuned")), float(right), intents)
 
 
 def is_frozen(base: str) -> bool:

@@ -94,6 +94,19 @@ def fit_intents(
     return FittedIntents(IntentHead(tuple(labels), tables, plain.index, plain.intent_of), 0.5, limit)
 
 
+def refit(
+    before: FittedIntents, vectors: Matrix, intent_of: Labels, labels: Sequence[str], *, strength: float
+) -> FittedIntents:
+    """A head for more rows or intents on an encoder that was tuned on many of them: it judges itself as `before` did,
+    because rows that it was tuned on cannot say how far to trust it."""
+    if before.head is None:
+        return fit_intents(vectors, intent_of, labels, strength=strength, seed=0)
+    known = before.head.tables
+    plain = plain_head(vectors, intent_of, labels, strength=strength, mix=float(known.mix[0]))
+    tables = replace(plain.tables, centre=known.centre, spread=known.spread, scope=known.scope, trust=known.trust)
+    return replace(before, head=replace(plain, tables=tables))
+
+
 def cross_validate(
     vectors: Matrix, intent_of: Labels, *, tested: int, classes: int, strength: float, folds: int = 5
 ) -> Flags:
@@ -203,7 +216,8 @@ def held_out(
         out = np.zeros(len(outside_rows), bool)
         right = np.append(probabilities[: len(rows)].argmax(1) == intent_of[rows], out)
         parts.append((found, right, np.append(known, out), np.append(np.zeros(len(rows), bool), ~out)))
-    return HeldOut(*(np.concatenate(column) for column in zip(*parts, strict=True)), mix)
+    signals, right, inside, really = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return HeldOut(signals, right, inside, really, mix)
 
 
 def _hidden(present: Labels, rng: np.random.Generator) -> list[Labels]:

@@ -13,11 +13,11 @@ from retrieval.encoder import Encoder
 from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
-from training.base import base_directory, with_base
+from training.base import Start, base_directory, with_base
 from training.cluster import Labels
 from training.config import TrainingConfig
 from training.encoder import seed_everything
-from training.intent_head import cross_validate, fit_intents
+from training.intent_head import cross_validate, fit_intents, refit
 from training.recipe import Chosen, Recipe
 from training.stages import Report, fingerprint, silent
 from training.write import Parts, write
@@ -27,10 +27,12 @@ NO_ANSWERS = 1.01
 """No P(correct) reaches this."""
 
 
-def train_intents(rows: Sequence[Row], *, config: TrainingConfig, work: Path, progress: Report = silent) -> Path:
+def train_intents(
+    rows: Sequence[Row], *, config: TrainingConfig, work: Path, start: Path | None = None, progress: Report = silent
+) -> Path:
     """The directory of a bundle in `work`/bundles. Rows without an intent are out of scope; not needed, but used."""
     bundles = work / "bundles"
-    fit = _fit(rows, config, work, progress)
+    fit = _fit(rows, config, work, start, progress)
     return bundles / write(fit.parts, bundles, lambda _: ({}, f"# Intents\n\n{fit.chosen.why}\n"))
 
 
@@ -40,12 +42,13 @@ def train_examples(
     config: TrainingConfig,
     bundles: Path,
     work: Path,
+    start: Path | None = None,
     progress: Report = silent,
     complete: Callable[[Parts], Parts] = lambda parts: parts,
 ) -> str:
     """The id of a bundle made of a desk's own examples alone, measured on examples that were held out. `complete` adds
     what else goes into the bundle."""
-    fit = _fit(rows, config, work, progress)
+    fit = _fit(rows, config, work, start, progress)
     labels = fit.labels
     said = len(fit.intent_of) - len(labels)
     progress("evaluate", 0, 1, f"{said} examples, each judged by the others")
@@ -71,7 +74,7 @@ class Fit:
     chosen: Chosen
 
 
-def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, progress: Report) -> Fit:
+def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, start: Path | None, progress: Report) -> Fit:
     known = [(text, intent) for text, intent in rows if intent is not None]
     labels = sorted({intent for _, intent in known})
     if len(labels) < 2:
@@ -84,20 +87,28 @@ def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, progress: Repo
     number = {label: i for i, label in enumerate(labels)}
     intent_of = np.array([number[intent] for _, intent in known] + list(range(len(labels))), np.int64)
     strange = [recogniser.mask(text) for text, intent in rows if intent is None]
-    recipe = Recipe(texts, intent_of, labels, config, work, progress, strange=strange)
-    chosen = recipe.between(base_directory(config, work))
+    begun = Start.of(start) if start else None
+    if begun:
+        chosen = Chosen(begun.encoder, f"that of bundle {begun.id}, as it was")
+    else:
+        recipe = Recipe(texts, intent_of, labels, config, work, progress, strange=strange)
+        chosen = recipe.between(base_directory(config, work))
     progress("encode", 0, 1, f"{len(known)} messages")
     encoder = Encoder(chosen.directory, cache=len(texts) + 1)
     vectors = encoder.encode(texts)
     progress("heads", 0, 1, f"{len(labels)} intents")
     strength = config.intents.regularisation
-    fitted = fit_intents(
-        vectors, intent_of, labels,
-        strength=strength, seed=config.seed, held=chosen.held, strange=encoder.encode(strange),
-    )  # fmt: skip
+    if begun and begun.tuned:
+        fitted = refit(begun.intents, vectors, intent_of, labels, strength=strength)
+    else:
+        fitted = fit_intents(
+            vectors, intent_of, labels,
+            strength=strength, seed=config.seed, held=chosen.held, strange=encoder.encode(strange),
+        )  # fmt: skip
+    tuned = chosen.tuned or bool(begun and begun.tuned)
     parts = Parts(
         encoder=chosen.directory,
-        encoder_facts={"base": config.encoder.base, "tuned": chosen.tuned, "why": chosen.why},
+        encoder_facts={"base": config.encoder.base, "tuned": tuned, "why": chosen.why},
         dimension=encoder.dimension,
         entities=dict(config.mining.entities),
         weights=config.context.weights,

@@ -18,7 +18,7 @@ from retrieval.engine import Engine
 from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
-from training.base import CACHE, base_directory, base_encoder, is_frozen, with_base
+from training.base import CACHE, Start, base_directory, is_frozen, with_base
 from training.cluster import centroids
 from training.config import TrainingConfig
 from training.encoder import SentenceEncoder, seed_everything
@@ -54,12 +54,17 @@ def train(
     examples: Sequence[tuple[str, str]] = (),
     stories: Sequence[Dialogue] = (),
     actions: Collection[str] = (),
+    start: Path | None = None,
+    trials: int = 0,
     progress: Report = silent,
 ) -> str:
     """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
 
     `examples` are (text, intent) of the domain's nlu.yml, `stories` its stories, moment by moment, `actions` what the
-    policy may learn from logged conversations. Stages that are already in `work` are not done again.
+    policy may learn from logged conversations. Stages that are already in `work` are not done again. `start` is a
+    bundle whose encoder is taken as it is: nothing is tuned, and what it knew it goes on knowing. `trials` searches so
+    often for better context weights.
+
     Without transcripts the examples alone make a bundle that understands and has no answers. BadInput when there is
     nothing to learn from, Conflict while another training uses `work`.
     """
@@ -67,7 +72,7 @@ def train(
         with alone(work):
             learn = partial(with_policy, dialogues=stories, config=config, error_budget=error_budget, progress=progress)
             return train_examples(
-                examples, config=config, bundles=bundles, work=work, progress=progress, complete=learn
+                examples, config=config, bundles=bundles, work=work, start=start, progress=progress, complete=learn
             )
     if not transcripts:
         raise BadInput(
@@ -82,11 +87,11 @@ def train(
     config, why = with_base(config, [pair.text for pair in found])
     progress("encoder", 0, 1, why)
     with alone(work):
-        run = _Run(config, found, data, Stages(work), progress, Scalars(work / "tensorboard" / data[:16]))
+        scalars = Scalars(work / "tensorboard" / data[:16])
+        run = _Run(config, found, data, Stages(work), progress, scalars, Start.of(start) if start else None)
         dialogues = [*stories, *logged(split.train, actions)]
-        parts = with_policy(
-            run.fit(error_budget, examples), dialogues, config, error_budget=error_budget, progress=progress
-        )
+        fitted = run.fit(error_budget, examples, trials=trials)
+        parts = with_policy(fitted, dialogues, config, error_budget=error_budget, progress=progress)
 
         def measure(engine: Engine) -> tuple[dict[str, Any], str]:
             return _measured(engine, split, parts, error_budget, progress, {intent for _, intent in examples})
@@ -101,7 +106,14 @@ class _Run:
     """The stages of one training run; each reads what the earlier ones left."""
 
     def __init__(
-        self, config: TrainingConfig, found: list[Pair], data: str, stages: Stages, progress: Report, scalars: Scalars
+        self,
+        config: TrainingConfig,
+        found: list[Pair],
+        data: str,
+        stages: Stages,
+        progress: Report,
+        scalars: Scalars,
+        start: Start | None = None,
     ) -> None:
         self.config = config
         self.pairs = found
@@ -109,13 +121,19 @@ class _Run:
         self.stages = stages
         self.progress = progress
         self.scalars = scalars
+        self.start = start
         self.recogniser = Recogniser(config.mining.entities)
 
-    def fit(self, error_budget: float, examples: Sequence[tuple[str, str]]) -> Parts:
-        self.progress("encoder", 0, 1, "exporting the base encoder, once")
-        base = base_directory(self.config, self.stages.work)
-        frozen = base_encoder(self.config, self.stages.work)
+    def fit(self, error_budget: float, examples: Sequence[tuple[str, str]], *, trials: int = 0) -> Parts:
+        if self.start:
+            base = self.start.encoder
+        else:
+            self.progress("encoder", 0, 1, "exporting the base encoder, once")
+            base = base_directory(self.config, self.stages.work)
+        frozen = Encoder(base, cache=CACHE)
         mined = self.mined(frozen, examples)
+        if trials:
+            self.config = self.searched(frozen, mined, trials)
         choice, directory = self.encoder(frozen, mined, base)
         encoder = Encoder(directory, cache=CACHE) if choice.tuned else frozen
         encode = self.masked(encoder)
@@ -154,7 +172,7 @@ class _Run:
 
     def mined(self, frozen: Encoder, examples: Sequence[tuple[str, str]]) -> Mined:
         config = self.config
-        key = fingerprint(VERSION, self.data, config.mining, config.intents, config.seed, config.encoder.base, examples)
+        key = fingerprint(VERSION, self.data, config.mining, config.intents, config.seed, self._base(), examples)
 
         def build(directory: Path) -> None:
             mine(self.pairs, self.masked(frozen), config, examples=examples).save(directory)
@@ -167,7 +185,29 @@ class _Run:
         self.progress("mine", 1, 1, note)
         return mined
 
+    def searched(self, frozen: Encoder, mined: Mined, trials: int) -> TrainingConfig:
+        from training.search import search
+
+        encode = self.masked(frozen)
+        said = [(pair.text, pair.desk, pair.customer) for pair in self.pairs]
+        message, desk, customer = (encode(texts) for texts in zip(*said, strict=True))
+        cuts, parts = rounds(len(said)), (message, desk, customer)
+        found = search(self.config, parts, mined.answer_of, trials=trials, cuts=cuts, progress=self.progress)
+        weights = found.config.context
+        self.progress(
+            "search", trials, trials,
+            f"context: {{desk: {weights.desk}, customer: {weights.customer}}} has {found.right:.1%} right at first, "
+            f"the recipe had {found.before:.1%}; {found.pruned} trials were pruned",
+        )  # fmt: skip
+        return found.config
+
+    def _base(self) -> str:
+        return self.start.id if self.start else self.config.encoder.base
+
     def encoder(self, frozen: Encoder, mined: Mined, base: Path) -> tuple[Choice, Path]:
+        if self.start:
+            why = f"it is that of bundle {self.start.id}, as `--continue` says"
+            return Choice(self.start.tuned, self.start.right, None, why), base
         texts = [self.recogniser.mask(pair.text) for pair in self.pairs]
         replies = [self.recogniser.mask(pair.replies[0]) for pair in self.pairs]
         key = fingerprint(VERSION, self.data, self.config, mined.answer_of.tobytes())
@@ -211,7 +251,7 @@ class _Run:
 
     def int8_loss(self, exported: Encoder, choice: Choice, directory: Path, mined: Mined) -> dict[str, float]:
         """What the 8-bit export costs: mean cosine to fp32, and the share of right first answers of both."""
-        if is_frozen(self.config.encoder.base):
+        if is_frozen(self.config.encoder.base) or self.start:
             return {}
         full = SentenceEncoder.load(self.config.encoder.base)
         if choice.tuned:

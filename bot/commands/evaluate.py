@@ -40,6 +40,7 @@ def intents(
     train: Annotated[Path, typer.Option(help='JSONL {"text", "intent"}; intent null or absent: out of scope.')],
     test: Annotated[Path, typer.Option(help="The same, never seen in training.")],
     shots: Annotated[int | None, typer.Option(min=1, help="Train on at most this many rows of an intent.")] = None,
+    begin: Annotated[Path | None, typer.Option("--start", help="A bundle directory whose encoder is kept.")] = None,
     seed: Seed = None,
     as_json: AsJson = False,
     config: ConfigDir = None,
@@ -57,7 +58,7 @@ def intents(
     check_trainable(rows, train)
     with _workplace(work) as place, bar() as report:
         start = time.perf_counter()
-        bundle = train_intents(rows, config=recipe, work=place)
+        bundle = train_intents(rows, config=recipe, work=place, start=begin)
         seconds = time.perf_counter() - start
         engine = Engine.load(bundle)
         found = evaluate_intents(engine, asked, progress=lambda done, total: report("test", done, total, ""))

@@ -22,13 +22,17 @@ ConfigDir = Annotated[Path | None, typer.Option("--config", help="Configuration 
 @app.command()
 def train(
     promote: Annotated[bool, typer.Option(help="Put the new bundle into service when the gate lets it pass.")] = False,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Keep the encoder of the bundle in service; the rest is learned anew.")
+    ] = False,
+    search: Annotated[int, typer.Option(min=0, help="Try so many context weights first and take the best.")] = 0,
     data: Data = None,
     config: ConfigDir = None,
 ) -> None:
     """Train on all transcripts, measure the new bundle, and say whether it may go into service."""
     settings = Settings.build(data_dir=data, config_dir=config)
     started = time.monotonic()
-    id = train_bundle(settings)
+    id = train_bundle(settings, go_on=go_on, search=search)
     console.print(f"Bundle {id} was made in {time.monotonic() - started:.0f} s; see `deskhand bundles show {id}`.")
     if promote:
         from bot.commands.bundles import promote as put_into_service
@@ -38,16 +42,21 @@ def train(
         console.print(f"It is not in service yet: `deskhand bundles promote {id}` asks the gate and swaps it in.")
 
 
-def train_bundle(settings: Settings) -> str:
-    """The id of a new bundle made of everything in the transcript folder and the domain's examples."""
+def train_bundle(settings: Settings, *, go_on: bool = False, search: int = 0) -> str:
+    """The id of a new bundle made of everything in the transcript folder and the domain's examples.
+
+    `go_on` keeps the encoder of the bundle in service; NotFound when there is none.
+    """
     from bot.config import load_config as operators
     from bot.domain import load_domain, nlu_examples
     from bot.learned import action_names, story_dialogues
     from bot.transcript import TranscriptFolder
+    from retrieval.bundle import Bundles
     from training.config import load_config
     from training.run import train as run
 
     recipe, domain = load_config(settings.config_dir / "training.yml"), load_domain(settings.config_dir)
+    start = Bundles(settings.bundles).in_service() if go_on else None
     with bar() as report:
         return run(
             recipe,
@@ -58,5 +67,7 @@ def train_bundle(settings: Settings) -> str:
             examples=nlu_examples(domain),
             stories=story_dialogues(domain, seed=recipe.seed),
             actions=action_names(domain),
+            start=start,
+            trials=search,
             progress=report,
         )

@@ -96,3 +96,50 @@ def test_the_gate_never_puts_it_in_the_place_of_answers(tiny_config, tiny_bundle
     bundles.promote(id)
     _, verdict = judge(bundles, learned, talk[-20:], training=talk, error_budget=0.2, config=tiny_config.gate)
     assert any("first candidate" in reason for reason in verdict.reasons)
+
+
+@pytest.fixture(scope="module")
+def many() -> list[tuple[str, str | None]]:
+    """Enough messages of every intent that tuning is tried."""
+    return [(f"{text} {n}", intent) for text, intent in ROWS for n in range(8)]
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_config, many, tmp_path_factory):
+    config = tiny_config.model_copy(update={"encoder": tiny_config.encoder.model_copy(update={"tune": "auto"})})
+    work = tmp_path_factory.mktemp("tuned")
+    return config, work, train_intents(many, config=config, work=work)
+
+
+def test_many_messages_are_tried_with_a_tuned_encoder_and_the_bundle_says_what_won(tuned) -> None:
+    facts = Engine.load(tuned[2]).manifest.encoder
+    assert ("tuned: it raised" if facts["tuned"] else "frozen: tuning changed") in facts["why"]
+    assert "held-out messages" in facts["why"]
+
+
+def test_going_on_keeps_the_encoder_learns_a_new_intent_and_forgets_none(tuned, many) -> None:
+    config, work, bundle = tuned
+    new = [(f"I want a refund {word}", "refund") for word in ("now", "please", "today", "for it", "of 5", "soon")]
+    before = Engine.load(bundle)
+    after = Engine.load(train_intents([*many, *new], config=config, work=work, start=bundle))
+    digest = "encoder/model.onnx"
+    assert after.manifest.files[digest] == before.manifest.files[digest]
+    assert f"that of bundle {before.id}" in after.manifest.encoder["why"]
+    assert after.understand("I want a refund right now").ranking[0].name == "refund"
+    right = [sum(e.understand(t).ranking[0].name == i for t, i in ROWS) / len(ROWS) for e in (before, after)]
+    assert right[1] >= right[0] - 0.03
+
+
+def test_a_few_messages_out_of_scope_make_it_better_known(tiny_config, tmp_path) -> None:
+    strange = [f"my {pet} likes to eat {food}" for pet in ("cat", "dog", "cow") for food in ("fish", "grass", "bread")]
+    rows = [*ROWS, *((text, None) for text in strange[:6])]
+    plain, taught = (
+        Engine.load(train_intents(some, config=tiny_config, work=tmp_path / name))
+        for name, some in (("plain", ROWS), ("taught", rows))
+    )
+
+    def apart(engine: Engine) -> float:
+        known = [engine.understand(text).in_scope for text, _ in ROWS]
+        return min(known) - max(engine.understand(text).in_scope for text in strange[6:])
+
+    assert apart(taught) > apart(plain)
