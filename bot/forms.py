@@ -7,13 +7,15 @@ that is empty; a message that fills nothing while a slot is asked for makes the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping as Mapping_
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bot.conversation import Conversation
 from bot.events import ActionRan, ActionRejected, SlotSet, UserSaid
 from bot.problems import Problems
 from bot.slots import REQUESTED, Mapping, Slot, names
+from bot.wording import correction
 from bot.yaml_file import NOWHERE, Block, Place
 
 if TYPE_CHECKING:
@@ -49,8 +51,35 @@ def extract(conversation: Conversation, domain: Domain) -> list[SlotSet]:
     said = conversation.latest
     if said is None:
         return []
+    if corrected := _corrected(said, conversation, domain):
+        return corrected
     values = ((slot.name, _value(slot, said, conversation, domain)) for slot in domain.slots.values())
-    return [SlotSet(name=name, value=value) for name, value in values if value is not None]
+    # A correction that an entity explains is no text for the slot that is asked for.
+    unless = said.text if conversation.loop and correction(said.text) and said.entities else None
+    return [SlotSet(name=name, value=value) for name, value in values if value is not None and value != unless]
+
+
+def _corrected(said: UserSaid, conversation: Conversation, domain: Domain) -> list[SlotSet]:
+    """"No, I meant Tuesday" inside a form, where no entity says what it is about, changes what was filled last."""
+    form, meant = domain.forms.get(conversation.loop or ""), correction(said.text)
+    if form is None or meant is None or any(_wanted(entity, form, domain) for entity in said.entities):
+        return []
+    before = next((e.name for e in reversed(conversation.trail) if isinstance(e, SlotSet) and _filled(e, form)), None)
+    slot = domain.slots.get(before or str(conversation.slots.get(REQUESTED)))
+    if slot is None:
+        return []
+    asked = replace(conversation, slots={**conversation.slots, REQUESTED: slot.name})
+    value = _value(slot, replace(said, text=meant), asked, domain)
+    return [] if value is None else [SlotSet(name=slot.name, value=value)]
+
+
+def _wanted(entity: Mapping_[str, Any], form: Form, domain: Domain) -> bool:
+    slots = (domain.slots[name] for name in form.required if name in domain.slots)
+    return any(mapping.entity == entity.get("entity") for slot in slots for mapping in slot.mappings)
+
+
+def _filled(event: SlotSet, form: Form) -> bool:
+    return event.name in form.required and event.value is not None
 
 
 def _value(slot: Slot, said: UserSaid, conversation: Conversation, domain: Domain) -> Any:

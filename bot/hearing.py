@@ -10,6 +10,7 @@ from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
 from bot.steps import Candidates
+from bot.wording import correction
 from retrieval.engine import Engine
 from retrieval.types import Understanding
 
@@ -20,8 +21,8 @@ RANKING = 3
 def hear(
     engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation
 ) -> tuple[UserSaid, Candidates]:
-    """Slow: for a thread."""
-    heard = engine.understand(message.text, context=conversation.context)
+    """Slow: for a thread. Of a correction ("no, I meant exchanges") what was meant is understood."""
+    heard = engine.understand(correction(message.text) or message.text, context=conversation.context)
     passages = engine.search(heard, history=conversation.history)
     vector = engine.encode([message.text])[0] if engine.policy else None
     candidates = Candidates(tuple(engine.answer(heard)), tuple(passages), engine.policy, vector)
@@ -29,10 +30,12 @@ def hear(
 
 
 def _event(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:
+    skipped = len(message.text) - len(heard.text)
     entities = (
-        {"entity": e.name, "value": e.value, "start": e.start, "end": e.end, "confidence": e.confidence}
+        {"entity": e.name, "value": e.value, "start": skipped + e.start, "end": skipped + e.end,
+         "confidence": e.confidence}
         for e in heard.entities
-    )
+    )  # fmt: skip
     intent = heard.intent
     return user_said(
         message,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -41,7 +42,7 @@ from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAct
 from bot.stores.store import ConversationStore, Lost, Turn
 from bot.transcript_schema import clean
 from retrieval.engine import Engine
-from retrieval.errors import BadInput, NotAllowed
+from retrieval.errors import BadInput, NotAllowed, Unavailable
 from retrieval.types import Passage
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ ATTEMPTS = 3
 """How often a turn is done again when another writer was quicker."""
 
 MAX_ID = 255
+NOTICE_EVERY_S = 3.0
 FAILURES = ("failed", "action_failed", "step_limit")
 
 __all__ = ["Manager", "Replies", "UserMessage"]
@@ -188,10 +190,28 @@ class Manager:
             self._metrics.steps.labels(type(step).__name__).inc()
             if isinstance(step, RunAction) and step.name in self.domain.actions:
                 await self._preview(turn)
-            events = await self._perform(step, turn.conversation, candidates)
+            async with self._noticed(turn.conversation.id):
+                events = await self._perform(step, turn.conversation, candidates)
             self._add(turn, message, engine, events)
         log.error("step limit reached", steps=self._config.limits.steps_per_turn, actions=turn.conversation.actions)
         self._add(turn, message, engine, self._hand_off("step_limit", turn.conversation))
+
+    @asynccontextmanager
+    async def _noticed(self, conversation_id: str) -> AsyncIterator[None]:
+        """Those who watch are told that something is happening while the block takes longer than a moment."""
+
+        async def notice() -> None:
+            await asyncio.sleep(self._config.actions.notice_s)
+            while True:
+                with suppress(Unavailable):
+                    await self.store.tell(conversation_id, {"type": "busy"})
+                await asyncio.sleep(NOTICE_EVERY_S)
+
+        task = asyncio.create_task(notice())
+        try:
+            yield
+        finally:
+            task.cancel()
 
     async def _preview(self, turn: Turn) -> None:
         """An action may take seconds. Those who watch see what was said before it; it counts when it is stored."""

@@ -13,7 +13,7 @@ from bot.offers import PERSON, answer, chosen, clarify, known, ruled
 from bot.payload import parse_payload
 from bot.script import acted, points, sure
 from bot.steps import Answer, Candidates, HandOff, Limits, RunAction, Step, StillWaiting, Wait
-from bot.wording import asks
+from bot.wording import asks, starts_over, wants_person
 
 BUILTIN = {"restart": "action_restart", "back": "action_back", "session_start": "action_session_start"}
 
@@ -91,7 +91,7 @@ def _meanwhile(
     if _since_message(conversation, HandedOff):
         return Wait()
     step = None
-    if said.intent not in PERSON | BUILTIN.keys():
+    if said.intent not in PERSON | BUILTIN.keys() and not (wants_person(said.text) or starts_over(said.text)):
         seen = (conversation, domain, said, candidates, limits)
         step = _script(*seen) or _knowledge(*seen)
     if step and not (isinstance(step, RunAction) and step.name == "action_handoff"):
@@ -112,6 +112,7 @@ def _since_message(conversation: Conversation, kind: type[HandedOff]) -> bool:
 def _builtin(conversation: Conversation, said: UserSaid, limits: Limits) -> Step | None:
     """`/restart`, `/back` and `/session_start` of every Rasa assistant."""
     action = BUILTIN.get(said.intent or "") if sure(said, limits) else None
+    action = "action_restart" if starts_over(said.text) else action
     if action is None:
         return None
     return Wait() if action in conversation.actions else RunAction(action, "builtin")
@@ -119,12 +120,17 @@ def _builtin(conversation: Conversation, said: UserSaid, limits: Limits) -> Step
 
 def _person(conversation: Conversation, domain: Domain, said: UserSaid, limits: Limits) -> Step | None:
     """Asking for a person comes before any form; the domain may say how, but not whether."""
-    if said.intent not in PERSON or said.confidence < limits.intent:
+    if not _asks_for_person(conversation, said) and (said.intent not in PERSON or said.confidence < limits.intent):
         return None
     found = rules.predict(domain.rules, points(conversation.marks, domain, limits))
     if found and found.action != LISTEN and not conversation.rejected:
         return RunAction(found.action, "rule")
     return HandOff("asked")
+
+
+def _asks_for_person(conversation: Conversation, said: UserSaid) -> bool:
+    """In so many words; inside a form a single one ("somebody") may be an answer."""
+    return wants_person(said.text) and (conversation.loop is None or len(said.text.split()) > 1)
 
 
 def _question(

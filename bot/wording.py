@@ -34,3 +34,46 @@ def without_greeting(text: str) -> str:
     while (shorter := _GREETING.sub("", rest, count=1)) not in (rest, ""):
         rest = shorter
     return rest
+
+
+_CORRECTS = re.compile(
+    r"^\W*(?:(?:oh|no|nope|sorry|oops|wait|actually|hm+|um+|well)\b[\s,.!-]*)*"
+    r"(?:(?:i|we) (?:actually |really )?meant(?: to say| to write)?|(?:make|change) (?:that|it)(?: to)?"
+    r"|(?:a )?correction)\b[\s,.:-]*(?P<rest>\S.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_STARTS_OVER = re.compile(
+    r"^\W*(?:(?:please|ok|okay|can we|could we|let's|lets|let us|i want to|i'd like to)\b[\s,]*)*"
+    r"(?:start (?:over|again|afresh|from (?:the )?(?:beginning|scratch|start))|restart|begin again"
+    r"|from the (?:top|beginning))(?: again| now| please|,)*\W*$",
+    re.IGNORECASE,
+)
+_WISHES = (
+    r"(?:(?:no|please|just|can|could|may|i|we|want|wanna|need|would|like|'d|to|let me|let us|get me|give me"
+    r"|put me through|connect me|transfer me|pass me)\b[\s,]*)*"
+)
+_PERSON = (
+    r"(?:(?:a|an|the|some|any|your|one of your)\s+)?(?:(?:real|live|actual|human)\s+)*"
+    r"(?:person|people|human(?: being)?|agent|somebody|someone|representative|rep|operator|colleague|advis[eo]r)s?"
+)
+_WANTS_PERSON = re.compile(
+    rf"^\W*{_LEAD}{_WISHES}(?:(?:talk|speak|chat|write)(?:ing)? (?:to|with) |(?:to|with) )?{_PERSON}"
+    r"(?:\s+(?:instead|please|now|here))*\W*$",
+    re.IGNORECASE,
+)
+
+
+def correction(text: str) -> str | None:
+    """What somebody who corrects themselves means, "tomorrow" of "no, I meant tomorrow"; None without a correction."""
+    found = _CORRECTS.match(text.replace("’", "'"))
+    return found["rest"].strip() if found else None
+
+
+def starts_over(text: str) -> bool:
+    """Nothing but "start over" or the like, in English; other languages have an intent `restart`."""
+    return bool(_STARTS_OVER.match(text.replace("’", "'")))
+
+
+def wants_person(text: str) -> bool:
+    """Nothing but "talk to a person" or the like, in English; other languages have an intent `talk_to_person`."""
+    return bool(_WANTS_PERSON.match(text.replace("’", "'")))

@@ -127,11 +127,14 @@ def frame(offset: int, events: Sequence[Event], *, reset: bool = False) -> Frame
 
 
 def passing(note: Note) -> Frame | None:
-    """What passes and is not kept: `{"type": "typing", "person"}`, or `{"type": "draft", "event"}` for a reply whose
-    turn still goes on. A later draft of the same id replaces the one before it, and the event replaces both."""
+    """What passes and is not kept: `{"type": "typing", "person"}`, None for the assistant that is at work; or
+    `{"type": "draft", "event"}` for a reply whose turn still goes on. A later draft of the same id replaces the one
+    before it, and the event replaces both."""
     match note:
         case {"type": "typing", "person": str(person)}:
             return {"type": "typing", "person": person}
+        case {"type": "busy"}:
+            return {"type": "typing", "person": None}
         case {"type": "draft", "event": dict(event)}:
             said = decode_event(event)
             seen = _seen(said)
