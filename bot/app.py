@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request
@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from bot import api, health
 from bot.accepted import Inbound
@@ -51,6 +52,9 @@ from bot.widget.links import Links
 from bot.widget.tokens import site_tokens
 from retrieval.bundle import Bundles
 from retrieval.errors import DeskhandError
+
+if TYPE_CHECKING:
+    from bot.channels.mcp import Door
 
 log = structlog.get_logger()
 
@@ -152,7 +156,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with parts.running():
-            yield
+            if agents is None:
+                yield
+                return
+            async with agents.running():
+                yield
 
     app = FastAPIOffline(title="Deskhand", version=VERSION, lifespan=lifespan, redoc_url=None)
     app.state.parts = parts
@@ -168,6 +176,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(_api(parts, access))
     if config.channels.rest.enabled:
         app.include_router(rest.router(parts.manager))
+    agents = _agents(parts, access) if config.channels.mcp.enabled else None
+    if agents is not None:
+        app.router.routes.append(Route("/mcp", agents))
     if config.channels.openai.enabled:
         app.include_router(openai.router(parts.manager, access))
     hearing = Hearing(parts.manager, message_chars=config.limits.message_chars, tell=parts.deliveries.tell)
@@ -176,6 +187,14 @@ def create_app(settings: Settings) -> FastAPI:
     if config.channels.widget.enabled:
         widget_routes.register(app, _widget(parts), access)
     return app
+
+
+def _agents(parts: Parts, access: Access) -> Door:
+    from bot.channels import mcp  # it costs 0.7 s of a start
+
+    given = parts.engines, parts.manager.domain, parts.config
+    write = mcp.writing(parts.manager, *given) if parts.config.channels.mcp.writes else None
+    return mcp.Door(access, mcp.reading(*given), write)
 
 
 def _widget(parts: Parts) -> WidgetChannel:

@@ -10,7 +10,21 @@ import sys
 import typer
 from rich.console import Console
 
-from bot.commands import bundles, chat, check, demo, evaluate, keys, knowledge, serve, sites, test, train, transcripts
+from bot.commands import (
+    bundles,
+    chat,
+    check,
+    demo,
+    evaluate,
+    keys,
+    knowledge,
+    mcp,
+    serve,
+    sites,
+    test,
+    train,
+    transcripts,
+)
 from retrieval.errors import BadInput, DeskhandError, NotFound
 
 app = typer.Typer(
@@ -18,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for single in (serve, chat, check, test, train, demo):
+for single in (serve, chat, check, test, train, demo, mcp):
     app.add_typer(single.app)
 for group in (transcripts, bundles, evaluate, knowledge, sites, keys):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

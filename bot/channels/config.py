@@ -46,6 +46,11 @@ class ChatwootConfig(Section):
     api: Url = "https://app.chatwoot.com"
 
 
+class McpConfig(Section):
+    enabled: bool = False
+    writes: bool = False
+
+
 class OpenAIConfig(Section):
     enabled: bool = True
 
