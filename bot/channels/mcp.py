@@ -53,7 +53,8 @@ class Source(BaseModel):
 
 
 class Reply(BaseModel):
-    """`answered` is false when the desk does not know; `p_correct` is how surely an answer of its people fits."""
+    """`answered` is false when the desk does not know, or asks back which of the `choices` is meant; `p_correct` is how
+    surely an answer of its people fits."""
 
     answered: bool
     text: str
@@ -140,7 +141,7 @@ def _reply(replies: Replies, *, known: bool) -> dict[str, Any]:
     said = replies.messages
     sure = [event.p_correct for event in said if event.p_correct is not None]
     return {
-        "answered": known and bool(said),
+        "answered": known and any(event.source not in ("clarify", "system") for event in said),
         "text": "\n\n".join(text for event in said if (text := with_numbers(event))),
         "sources": [
             Source(title=one.get("title") or "", url=one.get("url") or "") for event in said for one in event.citations
