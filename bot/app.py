@@ -43,11 +43,14 @@ from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
 from bot.stores.embedded import EmbeddedRedis
+from bot.stores.hooks import Hooks
 from bot.stores.keys import ApiKeys
 from bot.stores.rates import Rates
 from bot.stores.redis import RedisStore
 from bot.stores.replays import Replays
 from bot.stores.sql import Records
+from bot.webhooks.relay import READER as WEBHOOKS
+from bot.webhooks.relay import always
 from bot.widget.links import Links
 from bot.widget.tokens import site_tokens
 from retrieval.bundle import Bundles
@@ -90,7 +93,7 @@ class Parts:
         embedded = None if settings.redis_url else EmbeddedRedis(settings.redis_dir)
         url = settings.redis_url or (embedded.url if embedded else "")
         channels: dict[str, Channel] = {}
-        store = RedisStore(url, readers={READER: partial(concerns, channels)})
+        store = RedisStore(url, readers={READER: partial(concerns, channels), WEBHOOKS: always})
         channels |= {one.name: one for one in platforms.enabled(config.channels, settings, metrics, Desk(store))}
         shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
         engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics)
@@ -223,6 +226,8 @@ def _api(parts: Parts, access: Access) -> APIRouter:
         jobs=parts.jobs,
         articles=parts.settings.config_dir / "knowledge",
         outbox=parts.deliveries.outbox,
+        hooks=Hooks(parts.records),
+        webhooks_private=parts.settings.webhooks_private,
     )
 
 

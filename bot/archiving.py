@@ -11,6 +11,8 @@ from bot.stores.embedded import reachable
 from bot.stores.redis import RedisStore
 from bot.stores.sql import Records
 from bot.transcript import TranscriptFolder
+from bot.webhooks.relay import READER as WEBHOOKS
+from bot.webhooks.relay import always
 
 
 def _kept_s(retention: Retention) -> float:
@@ -23,7 +25,7 @@ async def archive_once(settings: Settings) -> Report:
     config = load_config(settings.config_dir)
     records = Records(settings.database)
     with reachable(settings.redis_url, settings.redis_dir) as url:
-        store = RedisStore(url)
+        store = RedisStore(url, readers={WEBHOOKS: always})
         try:
             records.migrate()
             archive = Archive(

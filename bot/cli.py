@@ -24,6 +24,7 @@ from bot.commands import (
     test,
     train,
     transcripts,
+    webhooks,
 )
 from retrieval.errors import BadInput, DeskhandError, NotFound
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 for single in (serve, chat, check, test, train, demo, mcp):
     app.add_typer(single.app)
-for group in (transcripts, bundles, evaluate, knowledge, sites, keys):
+for group in (transcripts, bundles, evaluate, knowledge, sites, keys, webhooks):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

@@ -24,6 +24,7 @@ from rq.serializers import JSONSerializer
 
 from bot.settings import Settings
 from bot.stores import redis
+from bot.webhooks import run as webhooks
 from retrieval.bundle import Bundles
 from retrieval.errors import BadInput, DeskhandError, NotFound
 
@@ -122,13 +123,36 @@ class Jobs:
 
 
 class DeskWorker(Worker):  # type: ignore[misc]
-    """Queues the archive job whenever RQ does its own housekeeping, also while idle."""
+    """Queues the archive job whenever RQ does its own housekeeping, also while idle, and sees that the webhooks run."""
 
     jobs: Jobs
+    webhooks: Beside | None = None
 
     def run_maintenance_tasks(self) -> None:
         super().run_maintenance_tasks()
         self.jobs.archive()
+        if self.webhooks is not None:
+            self.webhooks.start()
+
+
+class Beside:
+    """The webhooks, in a process of their own: RQ forks, and what forks should have no threads and no connections."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        places = (url, str(settings.data_dir.absolute()), str(settings.config_dir.absolute()))
+        self._command = [sys.executable, "-m", "bot.webhooks.run", *places]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Unless it runs."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        """What it is sending is sent again by the next one; receivers know it by its id."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
 
 
 def work(url: str, settings: Settings, *, burst: bool = False) -> None:
@@ -142,7 +166,16 @@ def work(url: str, settings: Settings, *, burst: bool = False) -> None:
         worker_ttl=ARCHIVE_EVERY_S + 15,  # RQ waits for a job at most 15 s less than this before it looks around
     )
     worker.jobs = Jobs(url, settings)
-    worker.work(burst=burst, logging_level="WARNING")
+    if burst:
+        worker.work(burst=True, logging_level="WARNING")
+        asyncio.run(webhooks.until_done(url, settings))
+        return
+    worker.webhooks = Beside(url, settings)
+    worker.webhooks.start()
+    try:
+        worker.work(logging_level="WARNING")
+    finally:
+        worker.webhooks.stop()
 
 
 def run_training(data_dir: str, config_dir: str) -> dict[str, Any]:

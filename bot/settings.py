@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    webhooks_private: bool = False
     encode_threads: int = Field(default=1, ge=1, le=64)
 
     @classmethod

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -184,6 +185,7 @@ class Bundles:
         if before:
             self._write_history([*self.history(), before])
         _write_durably(self.root / "CURRENT", id + "\n")
+        self._note(id, before, "promoted")
 
     def rollback(self) -> str:
         """Put the bundle back that was in service before, and return its id."""
@@ -191,9 +193,27 @@ class Bundles:
         if not history:
             raise NotFound("nothing to roll back to: no bundle was in service before this one")
         verify(self.path(history[-1]))
+        before = self.current()
         _write_durably(self.root / "CURRENT", history[-1] + "\n")
         self._write_history(history[:-1])
+        self._note(history[-1], before, "rolled_back")
         return history[-1]
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What came into service, oldest first: `at` in seconds since the epoch, `bundle`, `before`, and `how`, which
+        is promoted | rolled_back."""
+        try:
+            lines = (self.root / "CHANGES.jsonl").read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines if line.endswith("}")]  # a line that a crash cut off is none
+
+    def _note(self, id: str, before: str | None, how: str) -> None:
+        row = {"at": time.time(), "bundle": id, "before": before, "how": how}
+        with (self.root / "CHANGES.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
 
     def history(self) -> list[str]:
         try:

@@ -37,6 +37,7 @@ HOMES = {
     "pypdf": ("retrieval/ingest/pdf.py",),
     "trafilatura": ("retrieval/ingest/html.py",),
     "rasa_sdk": ("config/demo/actions/",),
+    "httpcore": ("bot/webhooks/send.py",),
     "limits": ("bot/stores/rates.py",),
     "rq": ("bot/jobs.py", "training/jobs.py"),
 }

@@ -7,13 +7,14 @@ from pathlib import Path
 from fastapi import APIRouter, Depends
 
 from bot.accepted import Inbound
-from bot.api import bundles, conversations, deliveries, keys, knowledge, training
+from bot.api import bundles, conversations, deliveries, keys, knowledge, training, webhooks
 from bot.api.route import ALL, described, route_class
 from bot.auth import Access
 from bot.engines import Engines
 from bot.handoff import Desk
 from bot.jobs import Jobs
 from bot.manager import Manager
+from bot.stores.hooks import Hooks
 from bot.stores.keys import ApiKeys
 from bot.stores.outbox import Outbox
 from bot.stores.replays import Replays
@@ -35,6 +36,8 @@ def router(
     jobs: Jobs,
     articles: Path,
     outbox: Outbox,
+    hooks: Hooks,
+    webhooks_private: bool,
 ) -> APIRouter:
     routes = APIRouter(
         prefix="/api/v1", tags=["api v1"], dependencies=[Depends(described)], route_class=route_class(access, replays),
@@ -46,4 +49,5 @@ def router(
     bundles.add(routes, access, on_disk, jobs)
     keys.add(routes, access, api_keys)
     deliveries.add(routes, access, outbox)
+    webhooks.add(routes, access, hooks, private=webhooks_private)
     return routes

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.gaps import Gap
 from retrieval.errors import BadInput, Unavailable
 
-HEAD = "0002"
+HEAD = "0003"
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6465736B
 """Any number that nothing else in the database uses as an advisory lock ("desk")."""
