@@ -117,8 +117,8 @@ class DeskhandChat extends HTMLElement {
     this.disconnectedCallback();
     this.#visitor.forgetAll();
     this.#chats.clear();
-    this.#open(1);
-    if (!stay) this.remove();
+    if (stay) this.#open(1);
+    else this.remove();
   }
 
   #emit(name, detail = {}) {
@@ -424,8 +424,8 @@ class DeskhandChat extends HTMLElement {
 
   #panelKey(event) {
     const { menu, more, back } = this.#parts;
+    event.stopPropagation(); // a page's shortcuts must not fire while somebody writes here
     if (event.key === "Escape") {
-      event.stopPropagation();
       if (!menu.hidden) this.#menu(false), more.focus();
       else if (!back.hidden) this.#page(), this.#focus();
       else this.hide();

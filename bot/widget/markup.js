@@ -64,6 +64,8 @@ export function panelParts(log, on) {
       role: "dialog",
       hidden: true,
       keydown: on.panelKey,
+      keyup: (event) => event.stopPropagation(),
+      keypress: (event) => event.stopPropagation(),
       dragover: (event) => event.preventDefault(),
       drop: (event) => (event.preventDefault(), on.files(event.dataTransfer.files)),
     },

@@ -9,8 +9,10 @@
   const name = "deskhand-chat";
   const waiting = []; // calls before boot
   let chat = null;
+  let made = false; // by us; what a page placed itself is the page's to move and to replace
 
-  const element = () => import(new URL(`widget/assets/${version}/element.js`, tag.src).href);
+  let loading; // one promise for all, which keeps the order of the calls
+  const element = () => (loading ??= import(new URL(`widget/assets/${version}/element.js`, tag.src).href));
   const later = (call) => element().then(() => (chat ? call() : waiting.push(call)));
 
   function dress(options) {
@@ -22,14 +24,19 @@
   }
 
   function place() {
-    if (chat && document.body && !chat.isConnected) document.body.append(chat);
+    if (!chat || chat.isConnected || !document.body) return;
+    const other = document.querySelector(name);
+    if (other) chat = other;
+    else if (made) document.body.append(chat);
   }
 
   const api = {
     version,
     boot(options = {}) {
       element().then(() => {
-        chat ??= document.querySelector(name) ?? document.createElement(name);
+        chat ??= document.querySelector(name);
+        made ||= !chat;
+        chat ??= document.createElement(name);
         dress(options);
         place();
         for (const call of waiting.splice(0)) call();
@@ -40,6 +47,7 @@
       element().then(() => {
         chat?.shutdown();
         chat = null;
+        made = false;
       });
     },
     /** Returns what takes the handler away again. */

@@ -66,19 +66,19 @@ class Desk:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     operator = {"authorization": f"Bearer {OPERATOR}"}
 
     def start(self) -> None:
-        self._process = deskhand(self._folder, "serve", "--port", str(self.port))
+        self._process = deskhand(self.folder, "serve", "--port", str(self.port))
         deadline = time.monotonic() + 60
         while not self._answers():
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)  # returns early only when the desk has died
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self._folder / "desk.log").read_text())
+                raise RuntimeError((self.folder / "desk.log").read_text())
 
     def _answers(self) -> bool:
         try:
