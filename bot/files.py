@@ -88,7 +88,7 @@ def safe_name(name: str) -> str:
     writing, at most 120 bytes, the ending kept."""
     base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     base = "".join("_" if c in '<>:"|?*' else c for c in base if not unicodedata.category(c).startswith("C"))
-    stem, dot, ending = base.strip(" .").rpartition(".")
+    stem, dot, ending = base.strip().rstrip(" .").rpartition(".")
     stem = stem.encode()[: NAME_BYTES - len(ending.encode()) - 1].decode(errors="ignore").strip(" .")
     return ("_" if not stem or RESERVED.fullmatch(stem) else "") + stem + dot + ending
 

@@ -73,8 +73,11 @@ class Channel:
         found = [vars(await find(self.files, conversation, id)) for id in said.files or ()]
         user = {"id": session.user.id, "traits": session.user.traits} if session.user else None
         text = ASK_PERSON if isinstance(said, Asked) else said.text or ", ".join(file["name"] for file in found)
-        kept = {**metadata(said, found, user), **({"files_only": True} if found and not said.text else {})}
-        message = UserMessage(conversation, text, id=said.id, channel="widget", metadata=kept)
+        silent = bool(found) and not said.text
+        kept = {**metadata(said, found, user), **({"files_only": True} if silent else {})}
+        # What a file shows is for people: nothing here reads it, and its name may say anything.
+        payload = (ASK_PERSON.removeprefix("/"), ()) if silent else None
+        message = UserMessage(conversation, text, id=said.id, channel="widget", metadata=kept, payload=payload)
         try:
             await self.manager.handle(message)
         except DeskhandError as error:

@@ -267,7 +267,11 @@ export class Messages {
   }
 
   #drop(selector) {
-    for (const node of this.node.querySelectorAll(selector)) node.remove();
+    const { activeElement } = this.node.getRootNode();
+    for (const node of this.node.querySelectorAll(selector)) {
+      if (activeElement && node.contains(activeElement)) this.node.focus({ preventScroll: true }); // or it is nowhere
+      node.remove();
+    }
   }
 
   #notice({ notice, person, at }) {

@@ -191,6 +191,24 @@ class StoreContract:
         self.run(test)
 
 
+    def test_a_note_reaches_who_watches_and_is_not_kept(self) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            await store.tell(id_, {"type": "typing", "person": "too early"})
+            async with store.watch(id_) as watch:
+                await watch.changed(0.05)
+                for person in ("Maya", "Priya"):
+                    await store.tell(id_, {"type": "typing", "person": person})
+                await store.tell(f"{id_}-other", {"type": "typing", "person": "elsewhere"})
+                heard: list[str] = []
+                while len(heard) < 2:
+                    assert await watch.changed(5)
+                    heard += [note["person"] for note in watch.notes()]
+                assert (heard, watch.notes()) == (["Maya", "Priya"], [])
+            assert await store.since(id_, 0) == []
+
+        self.run(test)
+
+
 class TestMemoryStore(StoreContract):
     @pytest.fixture(autouse=True)
     def _make(self) -> None:

@@ -17,7 +17,7 @@ OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 
 DOMAIN = """
 version: "3.1"
-intents: [greet, talk_to_person, order_status]
+intents: [greet, talk_to_person, order_status, look_up]
 actions: [action_order_status]
 responses:
   utter_greet: [{text: "Hi, I am a bot."}]
@@ -29,6 +29,8 @@ rules:
     steps: [{intent: greet}, {action: utter_greet}]
   - rule: order status
     steps: [{intent: order_status}, {action: action_order_status}]
+  - rule: say something, then look it up
+    steps: [{intent: look_up}, {action: utter_greet}, {action: action_order_status}]
 """
 
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from serving_desk import OPERATOR, Running, Server
 
-from bot.archive import Archive, sessions
+from bot.archive import Archive, sessions, to_transcript
 from bot.archiving import archive_once
-from bot.events import BotSaid, Closed, Rated, UserSaid
+from bot.events import BotSaid, Closed, Rated, Scored, UserSaid
 from bot.redaction import Redactor
 from bot.settings import Settings
 from bot.stores.sql import Records
@@ -167,3 +167,12 @@ async def test_a_session_ends_where_it_was_closed() -> None:
     assert list(sessions(events, 0)) == [(0, 2), (2, 5), (5, 6)]
     assert list(sessions(events, 2)) == [(2, 5), (5, 6)]
     assert list(sessions(events, 6)) == []
+
+
+async def test_the_customers_score_belongs_to_what_was_closed_and_the_last_one_counts() -> None:
+    said, closed = UserSaid(text="a", message_id="m"), Closed(resolved=True)
+    events = [said, closed, Scored(score=2), Scored(score=4), said, closed, Scored(score=1)]
+    assert list(sessions(events, 0)) == [(0, 4), (4, 7)]
+    assert list(sessions(events[:2], 0)) == [(0, 2)]
+    outcome = to_transcript("c", events[0:4], ratings={}).outcome
+    assert (outcome.resolved, outcome.csat) == (True, 4)

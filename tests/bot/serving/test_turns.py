@@ -127,3 +127,15 @@ async def test_without_a_bundle_nothing_is_stored_and_the_error_has_the_cure(ser
         answer = await server.say("hello")
         assert answer.status_code == 503
         assert (await server.parts.store.read("u1")).version == 0
+
+
+async def test_what_is_said_before_a_slow_action_is_told_to_who_watches_while_the_turn_goes_on(serve: Running) -> None:
+    async with serve(actions_url="http://127.0.0.1:1/webhook") as server:
+        async with server.parts.store.watch("u1") as watch:
+            replies = await server.texts("/look_up")
+            assert await watch.changed(5)
+            (note,) = watch.notes()
+        assert note["type"] == "draft"
+        assert note["event"]["text"] == replies[0] == "Hi, I am a bot."
+        kept = [event for event in await server.parts.store.since("u1", 0) if isinstance(event, BotSaid)]
+        assert kept[0].message_id == note["event"]["message_id"]
