@@ -24,7 +24,8 @@ HOMES = {
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),
     "tokenizers": ("retrieval/encoder.py",),
     "torch": (
-        "training/encoder.py", "training/finetune.py", "training/delta.py", "training/export.py", "training/policy.py",
+        "training/encoder.py", "training/finetune.py", "training/shorten.py", "training/delta.py",
+        "training/export.py", "training/policy.py",
     ),
     "transformers": ("training/encoder.py", "training/export.py"),
     "onnx": ("training/export.py",),

@@ -9,11 +9,12 @@ from pathlib import Path
 from retrieval import multilingual
 from retrieval.encoder import Encoder
 from retrieval.engine import Engine
-from training.config import TrainingConfig
+from training.config import EncoderConfig, TrainingConfig
 from training.encoder import AUTO, GENERAL, MULTILINGUAL, SUPPORT, SentenceEncoder
 from training.export import export
 from training.importers.language import commonest
 from training.intent_head import FittedIntents
+from training.shorten import shorten
 from training.stages import Stages, fingerprint
 
 VERSION = 4
@@ -30,16 +31,21 @@ COMMON = (
 """What requests have in common, whatever they ask and in whatever language: the centre of the multilingual encoder."""
 
 
-def base_directory(config: TrainingConfig, work: Path) -> Path:
-    base = config.encoder.base
+def base_directory(config: TrainingConfig, work: Path, texts: Sequence[str] = ()) -> Path:
+    """`texts` are what an encoder of fewer layers learns from."""
+    base, layers = config.encoder.base, config.encoder.layers
 
     def build(directory: Path) -> None:
         if base == MULTILINGUAL:
             multilingual.write(directory, COMMON)
-        else:
-            export(SentenceEncoder.load(base), directory)
+            return
+        encoder = SentenceEncoder.load(base)
+        if layers:
+            shorten(encoder, layers, texts, seed=config.seed)
+        export(encoder, directory)
 
-    return Stages(work).run("base", fingerprint(VERSION, base, _delta(base)), build)[0]
+    learned = fingerprint(config.seed, *texts) if layers else ""
+    return Stages(work).run("base", fingerprint(VERSION, base, _delta(base), layers, learned), build)[0]
 
 
 def with_base(config: TrainingConfig, texts: Sequence[str]) -> tuple[TrainingConfig, str]:
@@ -63,9 +69,9 @@ def _delta(base: str) -> tuple[int, int] | None:
     return path.stat().st_size, path.stat().st_mtime_ns
 
 
-def base_encoder(config: TrainingConfig, work: Path) -> Encoder:
+def base_encoder(config: TrainingConfig, work: Path, texts: Sequence[str] = ()) -> Encoder:
     """Caches every text of a run: mining encodes the same texts again and again."""
-    return Encoder(base_directory(config, work), cache=CACHE)
+    return Encoder(base_directory(config, work, texts), cache=CACHE)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,12 @@ class Start:
         return cls(engine.id, bundle / "encoder", bool(facts.get("tuned")), float(right), intents)
 
 
-def is_frozen(base: str) -> bool:
-    """Is `base` an encoder that can only be used as it is?"""
-    return base == MULTILINGUAL
+def no_tuning(encoder: EncoderConfig) -> str | None:
+    """Why an encoder is used as it is, None when it can be tuned."""
+    if encoder.tune == "never":
+        return "config says `tune: never`"
+    if encoder.base == MULTILINGUAL:
+        return "the encoder `multilingual` cannot be tuned"
+    if encoder.layers:
+        return f"an encoder of {encoder.layers} layers is not tuned"
+    return None

@@ -17,6 +17,7 @@ class Section(BaseModel):
 
 class EncoderConfig(Section):
     base: str = "auto"
+    layers: int | None = Field(default=None, ge=1, le=24)
     tune: Literal["auto", "never", "thorough"] = "auto"
     epochs: int = Field(default=1, ge=1, le=20)
     pairs: int = Field(default=1600, ge=64)

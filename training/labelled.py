@@ -92,7 +92,7 @@ def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, start: Path | 
         chosen = Chosen(begun.encoder, f"that of bundle {begun.id}, as it was")
     else:
         recipe = Recipe(texts, intent_of, labels, config, work, progress, strange=strange)
-        chosen = recipe.between(base_directory(config, work))
+        chosen = recipe.between(base_directory(config, work, texts))
     progress("encode", 0, 1, f"{len(known)} messages")
     encoder = Encoder(chosen.directory, cache=len(texts) + 1)
     vectors = encoder.encode(texts)

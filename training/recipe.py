@@ -15,7 +15,7 @@ import numpy as np
 
 from retrieval.encoder import Encoder
 from retrieval.types import Matrix
-from training.base import is_frozen
+from training.base import no_tuning
 from training.calibrate import Flags
 from training.cluster import Labels
 from training.config import TrainingConfig
@@ -92,10 +92,8 @@ class Recipe:
         return Chosen(tuned, f"tuned: it raised the right intents from {shares}", held, tuned_right)
 
     def _no_tuning(self) -> str | None:
-        if self.config.encoder.tune == "never":
-            return "config says `tune: never`"
-        if is_frozen(self.config.encoder.base):
-            return f"the encoder `{self.config.encoder.base}` cannot be tuned"
+        if why := no_tuning(self.config.encoder):
+            return why
         rows = len(self.texts) - len(self.labels)
         if rows < LEAST_ROWS:
             return f"{rows} labelled messages, and tuning wants {LEAST_ROWS}"

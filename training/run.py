@@ -18,10 +18,10 @@ from retrieval.engine import Engine
 from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
-from training.base import CACHE, Start, base_directory, is_frozen, with_base
+from training.base import CACHE, Start, base_directory, with_base
 from training.cluster import centroids
 from training.config import TrainingConfig
-from training.encoder import SentenceEncoder, seed_everything
+from training.encoder import MULTILINGUAL, SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
 from training.heads import calibrate_answers, fit_answers, validate_answers
@@ -129,7 +129,7 @@ class _Run:
             base = self.start.encoder
         else:
             self.progress("encoder", 0, 1, "exporting the base encoder, once")
-            base = base_directory(self.config, self.stages.work)
+            base = base_directory(self.config, self.stages.work, [self.recogniser.mask(p.text) for p in self.pairs])
         frozen = Encoder(base, cache=CACHE)
         mined = self.mined(frozen, examples)
         if trials:
@@ -172,7 +172,8 @@ class _Run:
 
     def mined(self, frozen: Encoder, examples: Sequence[tuple[str, str]]) -> Mined:
         config = self.config
-        key = fingerprint(VERSION, self.data, config.mining, config.intents, config.seed, self._base(), examples)
+        base = (self._base(), config.encoder.layers)
+        key = fingerprint(VERSION, self.data, config.mining, config.intents, config.seed, base, examples)
 
         def build(directory: Path) -> None:
             mine(self.pairs, self.masked(frozen), config, examples=examples).save(directory)
@@ -251,7 +252,8 @@ class _Run:
 
     def int8_loss(self, exported: Encoder, choice: Choice, directory: Path, mined: Mined) -> dict[str, float]:
         """What the 8-bit export costs: mean cosine to fp32, and the share of right first answers of both."""
-        if is_frozen(self.config.encoder.base) or self.start:
+        settings = self.config.encoder
+        if settings.base == MULTILINGUAL or settings.layers or self.start:
             return {}
         full = SentenceEncoder.load(self.config.encoder.base)
         if choice.tuned:

@@ -16,7 +16,7 @@ import numpy as np
 from retrieval.encoder import Encoder
 from retrieval.index import Index
 from retrieval.types import Matrix
-from training.base import is_frozen
+from training.base import no_tuning
 from training.cluster import Labels
 from training.config import TrainingConfig
 from training.encoder import Progress, SentenceEncoder, Tuning, tune
@@ -60,10 +60,8 @@ def choose_encoder(
     """Tune on the first rows (in time), compare on the later ones; a winner is exported to `directory`/encoder."""
     cut = round(TUNED_SHARE * len(texts))
     before = right_at_1(frozen.encode, texts, answer_of, cut)
-    if config.encoder.tune == "never":
-        return Choice(False, before, None, "config says `tune: never`")
-    if is_frozen(config.encoder.base):
-        return Choice(False, before, None, f"the encoder `{config.encoder.base}` cannot be tuned")
+    if why := no_tuning(config.encoder):
+        return Choice(False, before, None, why)
     pairs, groups, hard = training_pairs(texts[:cut], replies[:cut], answer_of[:cut], frozen.encode, config.seed)
     if len(pairs) < LEAST_PAIRS:
         return Choice(False, before, None, f"only {len(pairs)} pairs of requests share an answer, {LEAST_PAIRS} needed")

@@ -86,7 +86,7 @@ def induction(
     rows, asked = read_turns(turns), read_intents(test) if test else []
     recipe, _ = with_base(_recipe(config, seed), [row.text for row in rows])
     with _workplace(work) as place:
-        encoder = base_encoder(recipe, place)
+        encoder = base_encoder(recipe, place, [row.text for row in rows])
         start = time.perf_counter()
         labels = induce([row.text for row in rows], encoder.encode, recipe)
         seconds = time.perf_counter() - start
