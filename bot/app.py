@@ -29,6 +29,7 @@ from bot.channels import openai, platforms, rest, widget_routes
 from bot.channels.deliver import READER, Deliveries, concerns
 from bot.channels.hearing import Hearing
 from bot.channels.platform import Channel
+from bot.channels.socketio import Mounted, SocketIo
 from bot.channels.widget import Channel as WidgetChannel
 from bot.config import Config, load_config
 from bot.domain import load_domain
@@ -39,6 +40,10 @@ from bot.jobs import Jobs
 from bot.manager import Manager
 from bot.metrics import Metrics
 from bot.problem_schema import describe_problems
+from bot.rasa_api import routes as rasa_api
+from bot.rasa_api.access import Access as RasaAccess
+from bot.rasa_api.service import Service as RasaService
+from bot.rasa_config import action_url
 from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
@@ -89,6 +94,8 @@ class Parts:
     @classmethod
     def build(cls, settings: Settings) -> Parts:
         """Nothing is started and nobody is asked yet. Raises BadInput for a mistake in the configuration."""
+        actions_url = settings.actions_url or action_url(settings.config_dir)
+        settings = settings.model_copy(update={"actions_url": actions_url})
         config, domain, metrics = load_config(settings.config_dir), load_domain(settings.config_dir), Metrics()
         embedded = None if settings.redis_url else EmbeddedRedis(settings.redis_dir)
         url = settings.redis_url or (embedded.url if embedded else "")
@@ -158,13 +165,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with parts.running():
-            if agents is None:
-                yield
-                return
-            async with agents.running():
-                yield
+        async with parts.running(), AsyncExitStack() as stack:
+            if sockets:
+                stack.push_async_callback(sockets.stop)
+            if agents is not None:
+                await stack.enter_async_context(agents.running())
+            yield
 
+    sockets = _sockets(parts)
     app = FastAPIOffline(title="Deskhand", version=VERSION, lifespan=lifespan, redoc_url=None)
     app.state.parts = parts
     describe_problems(app)
@@ -174,6 +182,9 @@ def create_app(settings: Settings) -> FastAPI:
         larger["/webhooks/email/"] = config.channels.email.body_bytes
     app.add_middleware(BodyLimit, most=config.limits.body_bytes, larger=larger)
     _errors(app, parts.metrics)
+    if config.channels.rasa_api.enabled:
+        allowed = rasa_access(settings, config.channels.rasa_api.jwt_method)
+        app.include_router(rasa_api.router(RasaService(parts.manager), allowed, parts.jobs, version=VERSION))
     _service(app, parts)
     access = Access(operator_token(settings), ApiKeys(parts.records), parts.rates, config.rates.key)
     app.include_router(_api(parts, access))
@@ -187,6 +198,8 @@ def create_app(settings: Settings) -> FastAPI:
     hearing = Hearing(parts.manager, message_chars=config.limits.message_chars, tell=parts.deliveries.tell)
     for channel in parts.channels.values():
         app.include_router(platforms.router(channel, hearing))
+    if sockets:
+        app.add_middleware(Mounted, path=config.channels.socketio.path, channel=sockets.app())
     if config.channels.widget.enabled:
         widget_routes.register(app, _widget(parts), access)
     return app
@@ -229,6 +242,18 @@ def _api(parts: Parts, access: Access) -> APIRouter:
         hooks=Hooks(parts.records),
         webhooks_private=parts.settings.webhooks_private,
     )
+
+
+def _sockets(parts: Parts) -> SocketIo | None:
+    config, key = parts.config.channels.socketio, parts.settings.socketio_jwt_key
+    return SocketIo(parts.manager, config, key.get_secret_value() if key else None) if config.enabled else None
+
+
+def rasa_access(settings: Settings, method: str) -> RasaAccess:
+    """Without a token or key of its own Rasa's API takes the operator's token: it shows every conversation."""
+    token, key = settings.rasa_token, settings.rasa_jwt_key
+    given = token.get_secret_value() if token else operator_token(settings)
+    return RasaAccess(given, key.get_secret_value() if key else None, method)
 
 
 def _service(app: FastAPI, parts: Parts) -> None:

@@ -19,6 +19,7 @@ from bot.commands import (
     keys,
     knowledge,
     mcp,
+    migrate,
     serve,
     sites,
     test,
@@ -33,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for single in (serve, chat, check, test, train, demo, mcp):
+for single in (serve, chat, check, test, train, migrate, demo, mcp):
     app.add_typer(single.app)
 for group in (transcripts, bundles, evaluate, knowledge, sites, keys, webhooks):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

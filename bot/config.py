@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, field_validator
 
 from bot.channels.config import (
+    CallbackConfig,
     ChatwootConfig,
     EmailConfig,
     McpConfig,
@@ -145,6 +146,23 @@ class RestConfig(Section):
     enabled: bool = True
 
 
+class SocketIoConfig(Section):
+    enabled: bool = False
+    user_event: str = Field(default="user_uttered", min_length=1)
+    bot_event: str = Field(default="bot_uttered", min_length=1)
+    namespace: str | None = Field(default=None, pattern="^/.*$")
+    path: str = Field(default="/socket.io", pattern="^/.+$")
+    session_persistence: bool = False
+    metadata_key: str = Field(default="metadata", min_length=1)
+    jwt_method: str = "HS256"
+    origins: tuple[str, ...] = ("*",)
+
+
+class RasaApiConfig(Section):
+    enabled: bool = False
+    jwt_method: str = "HS256"
+
+
 class SiteConfig(Section):
     """What is None is as `channels.widget` says."""
 
@@ -208,7 +226,10 @@ class WidgetConfig(Section):
 
 class Channels(Section):
     rest: RestConfig = RestConfig()
+    socketio: SocketIoConfig = SocketIoConfig()
+    rasa_api: RasaApiConfig = RasaApiConfig()
     widget: WidgetConfig = WidgetConfig()
+    callback: CallbackConfig = CallbackConfig()
     chatwoot: ChatwootConfig = ChatwootConfig()
     email: EmailConfig = EmailConfig()
     mcp: McpConfig = McpConfig()

@@ -79,6 +79,13 @@ class Domain:
         return {name: feature for name, feature in found.items() if feature is not None}
 
     @cached_property
+    def spoken(self) -> frozenset[str]:
+        """The customers' words that rules and stories go by, whatever their intent (end-to-end steps)."""
+        sides = [rule.points for rule in self.rules] + [story.points for story in self.stories]
+        points = [point for side in sides for point in side]
+        return frozenset(point.text for point in points if point.said and point.text is not None)
+
+    @cached_property
     def _with_initial(self) -> dict[str, Slot]:
         return {name: slot for name, slot in self.slots.items() if slot.initial is not None}
 

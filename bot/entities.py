@@ -13,6 +13,9 @@ from bot.domain import Domain
 
 Found = dict[str, Any]
 
+NUMBER = "number"
+"""An entity of this name that no example, lookup or regex teaches is found by itself, as Duckling's dimension is."""
+
 
 class Finder:
     """Finds the entities of a domain in a text: `{entity, value, start, end, confidence}`, longest first where they
@@ -29,6 +32,8 @@ class Finder:
             if name in domain.entities:
                 patterns += [(name, re.compile(one)) for one in regexes if _valid(one)]
         self._patterns = patterns
+        taught = {name for name, _ in patterns}
+        self._numbers = NUMBER in domain.entities and NUMBER not in taught
         self._synonyms: Mapping[str, str] = nlu.synonyms
 
     def find(self, text: str) -> list[Found]:
@@ -39,6 +44,7 @@ class Finder:
             for match in pattern.finditer(text)
             if match[0].strip()
         ]  # fmt: skip
+        found += _numbers(text) if self._numbers else []
         return _apart(sorted(found, key=lambda one: (one["start"] - one["end"], one["start"])))
 
     def merged(self, heard: Iterable[Mapping[str, Any]], text: str) -> tuple[Found, ...]:
@@ -48,6 +54,28 @@ class Finder:
         ]
         have = {(one.get("entity"), one.get("start")) for one in known}
         return (*known, *(one for one in self.find(text) if (one["entity"], one["start"]) not in have))
+
+
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+).split()
+_WRITTEN = {word: value for value, word in enumerate(_SMALL)}
+_NUMBER = re.compile(rf"(?<![\w.,-])(?:\d+(?:[.,]\d+)?|{'|'.join(_SMALL)})(?!\w|[.,-]\d)", re.IGNORECASE)
+
+
+def _numbers(text: str) -> list[Found]:
+    """Digits and English number words up to twenty, as numbers."""
+    return [
+        {"entity": NUMBER, "value": _value(match[0]), "start": match.start(), "end": match.end(), "confidence": 1.0}
+        for match in _NUMBER.finditer(text)
+    ]
+
+
+def _value(written: str) -> int | float:
+    if written.casefold() in _WRITTEN:
+        return _WRITTEN[written.casefold()]
+    return int(written) if written.isdigit() else float(written.replace(",", "."))
 
 
 def _words(values: Iterable[str]) -> re.Pattern[str]:

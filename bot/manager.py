@@ -77,7 +77,7 @@ class Manager:
         self._finder = Finder(domain)
         self._config = config
         self._metrics = metrics
-        self._server = server
+        self.server = server
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
 
     def close(self) -> None:
@@ -182,7 +182,7 @@ class Manager:
         return candidates
 
     async def _act(self, turn: Turn, message: UserMessage, engine: Engine, candidates: Candidates) -> None:
-        limits = self._limits(engine)
+        limits = self.limits(engine)
         for _ in range(self._config.limits.steps_per_turn):
             step = decide(turn.conversation, self.domain, candidates, limits)
             if isinstance(step, Wait):
@@ -226,7 +226,7 @@ class Manager:
                 return [ran, *(events[-1:] if conversation.replied else events)]
             case RunAction(name=name, policy=policy, confidence=confidence):
                 return await actions.run(
-                    name, conversation, self.domain, self._server, policy=policy, confidence=confidence
+                    name, conversation, self.domain, self.server, policy=policy, confidence=confidence
                 )
             case Answer(hit=hit, text=text):
                 return [BotSaid(text=text, source="answer", answer=hit.answer, p_correct=hit.p_correct)]
@@ -278,7 +278,7 @@ class Manager:
             said = BotSaid(text=self._config.replies.failed, source="system")
             self._add(turn, message, engine, [said, HandedOff(reason=reason)])
 
-    def _limits(self, engine: Engine) -> Limits:
+    def limits(self, engine: Engine) -> Limits:
         at = engine.thresholds
         return Limits(
             answer=at.answer,

@@ -22,5 +22,6 @@ def parse_payload(text: str) -> tuple[str, tuple[dict[str, Any], ...]] | None:
     except ValueError:
         return None
     values = [(name, one) for name, value in data.items() for one in (value if isinstance(value, list) else [value])]
-    entities = ({"entity": name, "value": value, "start": 0, "end": len(text)} for name, value in values)
+    start, end = found.span(2) if found[2] else (0, len(found[0]))
+    entities = ({"entity": name, "value": value, "start": start, "end": end} for name, value in values)
     return found[1], tuple(entities)

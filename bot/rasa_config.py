@@ -3,12 +3,14 @@ for reading the files; nothing of them is changed."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from bot.yaml_file import Block, Items, Place, plain, read_yaml
+from retrieval.errors import BadInput
 
 Verdict = Literal["works", "differs", "unsupported"]
 
@@ -60,7 +62,10 @@ COMPONENTS: dict[str, tuple[Verdict, str]] = {
         "differs",
         "how sure is sure enough is fitted in training instead of `threshold`; a rule on `nlu_fallback` works",
     ),
-    "DucklingEntityExtractor": ("unsupported", "no Duckling: write `regex:` or `lookup:` for its entities"),
+    "DucklingEntityExtractor": (
+        "differs",
+        "an entity `number` is found without Duckling; for its other dimensions write `regex:` or `lookup:`",
+    ),
     "SpacyEntityExtractor": ("unsupported", "no spaCy: write `lookup:` or `regex:` for its entities"),
     "MitieEntityExtractor": ("unsupported", "no MITIE: write `lookup:` or `regex:` for its entities"),
 }  # fmt: skip
@@ -91,23 +96,28 @@ def read_rasa_config(project: Path) -> RasaConfig:
     for name, read in (("config", _config), ("endpoints", _endpoints), ("credentials", _credentials)):
         for path in (project / f"{name}.yml", project / f"{name}.yaml"):
             if path.is_file():
-                read(read_yaml(path), found)
+                read(read_yaml(path, expand=False), found)
     found.findings.sort()
     return found
 
 
 def action_url(project: Path) -> str | None:
-    """`action_endpoint` of an `endpoints.yml` of the folder."""
+    """`action_endpoint` of an `endpoints.yml` of the folder; only its own variables have to be set."""
     path = project / "endpoints.yml"
-    endpoint = read_yaml(path).get("action_endpoint") if path.is_file() else None
-    return str(endpoint["url"]) if isinstance(endpoint, Block) and endpoint.get("url") else None
+    endpoint = read_yaml(path, expand=False).get("action_endpoint") if path.is_file() else None
+    if not isinstance(endpoint, Block) or not endpoint.get("url"):
+        return None
+    url = os.path.expandvars(str(endpoint["url"]))
+    if "${" in url:
+        raise BadInput(f"{endpoint.at('url')}: {url} names a variable that is not set; export it, or write the address")
+    return url
 
 
 def _config(block: Block, found: RasaConfig) -> None:
     found.language = str(block.get("language") or "en")
     if found.language != "en":
-        cure = "name a multilingual encoder in training.yml"
-        found.note(block.at("language"), "differs", f"language {found.language!r}: {cure}; the bundled one is English")
+        text = "the encoder goes by the language of the examples (docs/training.md)"
+        found.note(block.at("language"), "differs", f"language {found.language!r}: {text}")
     for key, known in (("pipeline", COMPONENTS), ("policies", POLICIES)):
         for place, item in _items(block, key):
             _component(place, item, known, key, found)
@@ -144,7 +154,7 @@ def _items(block: Block, key: str) -> Iterator[tuple[Place, Any]]:
 
 ENDPOINTS: dict[str, tuple[Verdict, str]] = {
     "lock_store": ("works", "Redis keeps conversations in order, in any number of server processes"),
-    "event_broker": ("unsupported", "no event broker; webhooks out tell other systems (docs/webhooks.md)"),
+    "event_broker": ("unsupported", "no event broker; webhooks out tell other systems"),
     "nlg": ("unsupported", "no server that words responses; responses are those of the domain"),
     "models": ("unsupported", "no model server: bundles are directories, a server takes the promoted one by itself"),
     "nlu": ("unsupported", "no separate NLU server: a bundle understands messages in the server itself"),

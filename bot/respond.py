@@ -55,8 +55,14 @@ def render(name: str, conversation: Conversation, domain: Domain, *, extra: Mapp
         image=fill_in(chosen.image, values),
         custom=_filled(chosen.custom, values),
         attachment=_filled(chosen.attachment, values),
-        response=name,
+        response=_full_name(name, latest.intent if latest else None, domain),
     )
+
+
+def _full_name(name: str, intent: str | None, domain: Domain) -> str:
+    """Of a retrieval response `utter_faq` the one that was said, `utter_faq/ask_x`."""
+    full = f"utter_{intent}"
+    return full if full.startswith(f"{name}/") and full in domain.responses else name
 
 
 def _fitting(variations: tuple[Variation, ...], channel: str, values: Mapping[str, Any]) -> list[Variation]:

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     whatsapp_verify_token: SecretStr | None = None
     webhook_secrets: dict[str, SecretStr] = Field(default_factory=dict)
     files_url: str | None = None
+    rasa_token: SecretStr | None = None
+    rasa_jwt_key: SecretStr | None = None
+    socketio_jwt_key: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

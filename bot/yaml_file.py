@@ -55,6 +55,7 @@ class Items(list[Any]):
 
 class _Loader(yaml.CSafeLoader):
     file = ""
+    expands = True
 
 
 _DROPPED = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
@@ -94,6 +95,8 @@ def _sequence(loader: _Loader, node: yaml.SequenceNode) -> Items:
 def _from_environment(loader: _Loader, node: yaml.ScalarNode) -> str:
     """`${NAME}` in a value is what the environment says, as in Rasa's files."""
     text = str(loader.construct_scalar(node))
+    if not loader.expands:
+        return text
     filled = os.path.expandvars(text)
     if unset := _VARIABLE.search(filled):
         line = node.start_mark.line + 1
@@ -109,15 +112,16 @@ _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 
 
 @overload
-def read_yaml(path: Path) -> Block: ...
+def read_yaml(path: Path, *, expand: bool = True) -> Block: ...
 
 
 @overload
-def read_yaml(path: Path, *, any_shape: bool) -> Block | Items: ...
+def read_yaml(path: Path, *, any_shape: bool, expand: bool = True) -> Block | Items: ...
 
 
-def read_yaml(path: Path, *, any_shape: bool = False) -> Block | Items:
+def read_yaml(path: Path, *, any_shape: bool = False, expand: bool = True) -> Block | Items:
     """The mapping in a YAML file; an empty file is an empty mapping. With `any_shape` a list may be there, too.
+    `expand` puts in what `${NAME}` is in the environment.
 
     Raises BadInput with file, line and what is wrong.
     """
@@ -129,6 +133,7 @@ def read_yaml(path: Path, *, any_shape: bool = False) -> Block | Items:
         raise BadInput(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
     loader = _Loader(text)
     loader.file = str(path)
+    loader.expands = expand
     try:
         found = loader.get_single_data()
     except yaml.MarkedYAMLError as error:

@@ -21,6 +21,8 @@ HOMES = {
     "jmespath": ("bot/channels/config.py", "bot/channels/webhook.py"),
     "mcp": ("bot/channels/mcp.py",),
     "faiss": ("retrieval/index.py",),
+    "jwt": ("bot/web_tokens.py",),
+    "socketio": ("bot/channels/socketio.py",),
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),
     "tokenizers": ("retrieval/encoder.py",),
     "torch": (

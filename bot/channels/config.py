@@ -41,6 +41,11 @@ Path = Annotated[str, AfterValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
+class CallbackConfig(Section):
+    enabled: bool = False
+    url: Url = ""
+
+
 class ChatwootConfig(Section):
     enabled: bool = False
     api: Url = "https://app.chatwoot.com"

@@ -7,6 +7,7 @@ from functools import partial
 
 from fastapi import APIRouter
 
+from bot.channels.callback import Callback
 from bot.channels.chatwoot import Chatwoot
 from bot.channels.email import Email
 from bot.channels.hearing import Hearing
@@ -24,6 +25,8 @@ from bot.settings import Settings
 
 def enabled(config: Channels, settings: Settings, metrics: Metrics, desk: Desk) -> Iterator[Channel]:
     """Raises BadInput naming what one of them needs and does not have."""
+    if config.callback.enabled:
+        yield Callback(config.callback)
     if config.chatwoot.enabled:
         yield Chatwoot(config.chatwoot, settings, desk)
     if config.email.enabled:

@@ -27,6 +27,12 @@ class NotJson(DeskhandError):
     status = 400
     title = "Bad request"
 
+    def response(self) -> JSONResponse:
+        """A problem (RFC 9457) that also has the fields that Rasa's clients know."""
+        body = {"type": "about:blank", "title": self.title, "status": self.status, "detail": str(self)}
+        rasas = {"description": "Bad Request", "message": "Failed when parsing body as json"}
+        return JSONResponse({**body, **rasas}, status_code=self.status, media_type="application/problem+json")
+
 
 class Incoming(BaseModel):
     """Unknown keys are ignored, as Rasa ignores them: its clients send their own."""
@@ -49,17 +55,20 @@ def router(manager: Manager) -> APIRouter:
     @routes.post("/webhook", openapi_extra={"requestBody": _body_schema()})
     async def webhook(request: Request, stream: bool = False) -> Response:
         """Says `message` as `sender` and gives the replies; `?stream=true` gives them as JSON lines."""
-        incoming = _parse(await request.body())
+        try:
+            incoming = read_incoming(await request.body())
+        except NotJson as error:
+            return error.response()
         messages = await _handle(manager, incoming)
         if stream:
             lines = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages)
-            return Response(lines, media_type="text/event-stream")
+            return Response(lines, headers={"content-type": "text/event-stream"})
         return JSONResponse(messages)
 
     return routes
 
 
-def _parse(body: bytes) -> Incoming:
+def read_incoming(body: bytes) -> Incoming:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:

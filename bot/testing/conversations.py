@@ -27,7 +27,7 @@ HEARD = ("intent", "confidence", "in_scope")
 async def run_conversation(
     test: ConversationTest, domain: Domain, limits: Limits, *, server: ActionServer | None, hear: Hear | None
 ) -> Outcome:
-    """`hear` understands the messages of which the script does not say what is heard."""
+    """`hear` understands the messages of which the script does not say what is heard; `limits` are for those."""
     rehearsal = Rehearsal(domain, server, limits, hear)
     for place, turn in test.turns.placed():
         before = len(rehearsal.conversation.events)
@@ -57,11 +57,13 @@ class Rehearsal:
     async def say(self, text: str, turn: Mapping[str, Any]) -> None:
         at = {} if turn.get("at") is None else {"at": float(turn["at"])}
         self._add(*open_session(self.conversation, self.domain, channel="test", at=at.get("at")))
-        said, candidates = self._heard(text, turn)
+        heard = None if _scripted(text, turn) else self.hear
+        said, candidates = heard(text, self.conversation) if heard else _as_scripted(text, turn)
+        limits = self.limits if heard else Limits()
         number = sum(isinstance(event, UserSaid) for event in self.conversation.events)
         self._add(UserSaid(**{**vars(said), "message_id": f"m{number}", "channel": "test", **at}))
         for _ in range(MOST_STEPS):
-            step = decide(self.conversation, self.domain, candidates, self.limits)
+            step = decide(self.conversation, self.domain, candidates, limits)
             if isinstance(step, Wait):
                 return
             self._add(*await self._perform(step))
@@ -69,21 +71,6 @@ class Rehearsal:
 
     def _add(self, *events: Event) -> None:
         self.conversation = self.conversation.apply(*events)
-
-    def _heard(self, text: str, turn: Mapping[str, Any]) -> tuple[UserSaid, Candidates]:
-        if payload := parse_payload(text):
-            said = UserSaid(text=text, message_id="", intent=payload[0], confidence=1.0, entities=payload[1])
-            return said, _candidates(turn)
-        if self.hear and not turn.keys() & {*HEARD, "entities", "ranking", "answers", "passages"}:
-            return self.hear(text, self.conversation)
-        heard: dict[str, Any] = {"confidence": 0.95} if "intent" in turn else {}
-        heard |= {key: plain(turn[key]) for key in HEARD if key in turn}
-        entities = tuple(
-            {"entity": name, "value": plain(value)} for name, value in (turn.get("entities") or {}).items()
-        )
-        ranking = tuple({"name": name, "confidence": p} for name, p in (turn.get("ranking") or {}).items())
-        said = UserSaid(text=text, message_id="", entities=entities, ranking=ranking, **heard)
-        return said, _candidates(turn)
 
     async def _perform(self, step: Step) -> Sequence[Event]:
         match step:
@@ -105,6 +92,23 @@ class Rehearsal:
                 return [BotSaid(text="Somebody is coming.", source="waiting")]
             case _:
                 raise TypeError(f"no way to rehearse {step!r}")
+
+
+def _scripted(text: str, turn: Mapping[str, Any]) -> bool:
+    """Whether the script itself says what is heard."""
+    return parse_payload(text) is not None or bool(turn.keys() & {*HEARD, "entities", "ranking", "answers", "passages"})
+
+
+def _as_scripted(text: str, turn: Mapping[str, Any]) -> tuple[UserSaid, Candidates]:
+    if payload := parse_payload(text):
+        said = UserSaid(text=text, message_id="", intent=payload[0], confidence=1.0, entities=payload[1])
+        return said, _candidates(turn)
+    heard: dict[str, Any] = {"confidence": 0.95} if "intent" in turn else {}
+    heard |= {key: plain(turn[key]) for key in HEARD if key in turn}
+    entities = tuple({"entity": name, "value": plain(value)} for name, value in (turn.get("entities") or {}).items())
+    ranking = tuple({"name": name, "confidence": p} for name, p in (turn.get("ranking") or {}).items())
+    said = UserSaid(text=text, message_id="", entities=entities, ranking=ranking, **heard)
+    return said, _candidates(turn)
 
 
 def _candidates(turn: Mapping[str, Any]) -> Candidates:

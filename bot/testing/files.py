@@ -67,7 +67,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(file: Path, problems: Problems, *, named: bool) -> list[Test]:
-    whole = read_yaml(file, any_shape=True)
+    whole = read_yaml(file, any_shape=True, expand=False)
     if isinstance(whole, Items):
         conversations = [item for item in whole if isinstance(item, Block) and "conversation" in item]
         return [_conversation(item, problems) for item in conversations]

@@ -10,6 +10,7 @@ from bot.domain import Domain, load_domain
 from bot.entities import Finder
 from bot.hearing import hear
 from bot.messages import UserMessage
+from bot.rasa_config import action_url
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
 from bot.steps import Limits
@@ -31,14 +32,15 @@ async def run_tests(
     engine = None if only_dialogue else in_service(settings)
     ear = hearing(engine, domain) if engine else None
     limits = limits_of(engine) if engine else Limits()
-    server = ActionServer(settings.actions_url) if settings.actions_url else None
+    url = settings.actions_url or action_url(settings.config_dir)
+    server = ActionServer(url) if url else None
     outcomes = []
     try:
         for test in tests:
             if isinstance(test, StoryTest):
                 outcomes.append(run_story(test, domain, limits, ear))
             else:
-                outcomes.append(await run_conversation(test, domain, Limits(), server=server, hear=ear))
+                outcomes.append(await run_conversation(test, domain, limits, server=server, hear=ear))
     finally:
         if server:
             await server.aclose()
