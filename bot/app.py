@@ -58,6 +58,7 @@ from bot.webhooks.relay import READER as WEBHOOKS
 from bot.webhooks.relay import always
 from bot.widget.links import Links
 from bot.widget.tokens import site_tokens
+from bot.writing import Writing
 from retrieval.bundle import Bundles
 from retrieval.errors import DeskhandError
 
@@ -113,6 +114,7 @@ class Parts:
             metrics=metrics,
             server=server,
             threads=settings.encode_threads,
+            writing=Writing.build(config.knowledge.writer, key=settings.writer_key),
         )
         return cls(
             settings=settings,

@@ -273,10 +273,24 @@ class RedactionConfig(Section):
         return patterns
 
 
+class WriterConfig(Section):
+    url: str = ""
+    model: str = ""
+    local: str = ""
+    seconds: float = Field(default=8, gt=0, le=60)
+    retries: int = Field(default=1, ge=0, le=5)
+    max_tokens: int = Field(default=200, ge=16, le=4000)
+    tokens_per_day: int = Field(default=200_000, ge=0)
+    cost_per_day: float = Field(default=0, ge=0)
+    input_price: float = Field(default=0, ge=0)
+    output_price: float = Field(default=0, ge=0)
+
+
 class KnowledgeConfig(Section):
     private_addresses: bool = False
     fetch_seconds: float = Field(default=20, gt=0, le=600)
     fetch_megabytes: int = Field(default=10, ge=1, le=1000)
+    writer: WriterConfig = WriterConfig()
 
     def fetcher(self) -> Fetcher:
         from retrieval.fetch import Fetcher

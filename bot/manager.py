@@ -41,6 +41,7 @@ from bot.session import begin_session, open_session
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 from bot.stores.store import ConversationStore, Lost, Turn
 from bot.transcript_schema import clean
+from bot.writing import Writing
 from retrieval.engine import Engine
 from retrieval.errors import BadInput, NotAllowed, Unavailable
 from retrieval.types import Passage
@@ -70,7 +71,9 @@ class Manager:
         metrics: Metrics,
         server: ActionServer | None = None,
         threads: int = 1,
+        writing: Writing | None = None,
     ) -> None:
+        self._writing = writing
         self.store = store
         self.engines = engines
         self.domain = domain
@@ -231,6 +234,8 @@ class Manager:
             case Answer(hit=hit, text=text):
                 return [BotSaid(text=text, source="answer", answer=hit.answer, p_correct=hit.p_correct)]
             case Cite(text=text, passages=passages):
+                if self._writing and conversation.latest:
+                    text = await self._writing.word(conversation.latest.text, conversation.history, passages, text)
                 return [BotSaid(text=text, source="passage", citations=_citations(passages))]
             case Clarify(options=options):
                 buttons = _buttons(options, candidates)

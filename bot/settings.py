@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     actions_url: str | None = None
     operator_token: SecretStr | None = None
+    writer_key: SecretStr | None = None
     chatwoot_token: SecretStr | None = None
     chatwoot_secret: SecretStr | None = None
     email_secret: SecretStr | None = None

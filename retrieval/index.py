@@ -33,7 +33,7 @@ MARGIN = 0.01  # tuned above the target: other questions than those it was tuned
 TUNING_ROWS = 200
 TRAINING_ROWS = 40  # of each list
 RESCORED = 2  # candidates that are compared exactly for each one asked for, at least `LEAST`
-LEAST = 100
+LEAST = 30
 
 faiss.omp_set_num_threads(1)
 
