@@ -1,4 +1,4 @@
-"""Quality of knowledge search and answers: `python bench/retrieval.py [SET ...] [--half test|tune|all] [--work DIR]`.
+"""Quality of knowledge search and answers: `python bench/knowledge.py [SET ...] [--half test|tune|all] [--work DIR]`.
 
 Sets are split by a hash of the dialogue: weights were chosen on the `tune` half, `test` is what may be quoted. OR-ShARC
 and DSTC10 are too small to be split: all of them was looked at while weights were chosen. Each method ranks the same
