@@ -76,7 +76,7 @@ def _training(routes: APIRouter, access: Access, jobs: Jobs) -> None:
         return Page(data=[JobModel.of(view) for view in data], next_cursor=following)
 
     @routes.get("/training/runs/{run_id}", dependencies=reads)
-    async def run(run_id: Annotated[str, Path(max_length=100)]) -> JobModel:
+    async def run(run_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,100}$")]) -> JobModel:
         """A training run, or a promotion."""
         return JobModel.of(await asyncio.to_thread(jobs.get, run_id))
 
