@@ -83,10 +83,11 @@ class DeskhandChat extends HTMLElement {
   async setUser(id, traits = {}, hmac = "") {
     await this.#ready;
     if (!id) return this.shutdown({ stay: true });
-    this.#visitor.user = { id, traits, hmac };
-    this.#visitor.session = null;
+    const begun = this.#visitor.kept.token || !this.#parts.panel.hidden;
+    await this.#visitor.identify({ id, traits, hmac });
+    if (!begun) return; // they may never write: the first look into the panel opens their session
     this.disconnectedCallback();
-    await this.#visitor.renew().catch(() => {}); // the alert has said why
+    await this.#visitor.renew().catch(() => {}); // the event has said why
     this.#chat.start();
   }
 
@@ -134,7 +135,10 @@ class DeskhandChat extends HTMLElement {
       session: () => this.#met(),
       reset: () => (this.#chats.forEach((chat) => chat.restart()), this.#open(1)),
       kept: () => this.#read(),
-      error: (reason) => (this.#alert(say("noSession", { reason })), this.#emit("error", { reason })),
+      error: (reason, quiet) => {
+        if (!quiet) this.#alert(say("noSession", { reason }));
+        this.#emit("error", { reason });
+      },
     });
     await this.#speak();
     this.#chat = this.#thread(this.#visitor.kept.thread ?? 1);

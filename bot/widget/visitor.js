@@ -30,7 +30,7 @@ export class Visitor {
   #tell;
   #refreshing = null;
 
-  /** tell: {session(), reset(), kept(), error(text)} */
+  /** tell: {session(), reset(), kept(), error(text, quiet)} */
   constructor(base, site, tell) {
     this.#base = base;
     this.site = site;
@@ -82,6 +82,13 @@ export class Visitor {
     return this.session.token;
   }
 
+  /** Who they are from now on; a session that is being opened just now is for whoever they were. */
+  async identify(user) {
+    await this.#refreshing?.catch(() => {});
+    this.user = user;
+    this.session = null;
+  }
+
   renew() {
     this.#refreshing ??= this.#renew().finally(() => (this.#refreshing = null));
     return this.#refreshing;
@@ -92,8 +99,10 @@ export class Visitor {
     try {
       this.session = await this.#request("session", { method: "POST", body: JSON.stringify(body) });
     } catch (error) {
-      if (error.status === 401) this.user = null; // who they say they are is not proven: they stay who they were
-      if (error.status) this.#tell.error(error.message);
+      // Who they say they are is not proven: they stay who they were, and the page hears of it, not the customer.
+      const forged = error.status === 401 && this.user;
+      if (forged) this.user = null;
+      if (error.status) this.#tell.error(error.message, forged);
       throw error;
     }
     const { token, conversation } = this.session;

@@ -219,11 +219,36 @@ def test_a_known_user_finds_the_conversation_on_every_device_and_a_forged_one_do
     phone.page.evaluate(call)
     expect(phone.log.get_by_text("ten years")).to_be_visible()
     assert phone.conversation == laptop.conversation
-    thief.page.evaluate(f"Deskhand.setUser('{user}', {{}}, '{'0' * 64}')")
-    expect(thief.page.get_by_role("alert").get_by_text("the hmac does not fit")).to_be_visible()
+    refusal = thief.page.evaluate(
+        f"new Promise(told => {{ Deskhand.on('error', told); Deskhand.setUser('{user}', {{}}, '{'0' * 64}'); }})"
+    )
+    assert "the hmac does not fit" in refusal["reason"]
     thief.say("how do I return something")
     thief.log.get_by_text("60 days").wait_for()
     assert thief.conversation != laptop.conversation
+
+
+def test_a_page_that_says_at_once_who_is_there_finds_their_conversation(
+    page_with: Callable[..., Visitor], desk: Desk
+) -> None:
+    early = "<script>window.Deskhand ||= (...call) => (Deskhand.q ||= []).push(call);"
+    visitor = page_with(f"{early} Deskhand('setUser', 'user-18', {{}}, '{proof(desk, 'user-18')}')</script>{tag(desk)}")
+    visitor.launcher.wait_for()
+    assert visitor.page.evaluate("localStorage.getItem('deskhand:demo')") is None  # nothing was asked of the desk yet
+    visitor.launcher.click()
+    visitor.say("how long is the guarantee")
+    visitor.log.get_by_text("ten years").wait_for()
+    first = visitor.conversation
+    visitor.page.evaluate("localStorage.clear()")
+    visitor.page.reload()
+    visitor.launcher.click()
+    expect(visitor.log.get_by_text("ten years")).to_be_visible()
+    assert visitor.conversation == first
+    visitor.page.evaluate("Deskhand.setUser()")  # logged out
+    expect(visitor.log.get_by_text("ten years")).to_have_count(0)
+    visitor.say("how do I return something")
+    visitor.log.get_by_text("60 days").wait_for()
+    assert visitor.conversation != first
 
 
 def test_shutdown_takes_it_off_the_page_and_forgets_the_visitor(visitor: Visitor) -> None:

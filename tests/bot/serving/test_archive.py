@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -85,7 +86,13 @@ async def test_the_archive_run_masks_as_the_configuration_says_and_keeps_what_th
         said = {"person": "Ada", "text": "Yes, write to help@shop.example.com"}
         await server.client.post("/api/v1/conversations/u1/messages", json=said, headers=OPERATOR)
         await server.client.post("/api/v1/conversations/u1/close", json={}, headers=OPERATOR)
+        old, young = [settings.files / "w-1" / folder / "zip.png" for folder in ("abcdefgh", "ijklmnop")]
+        for file in (old, young):
+            file.parent.mkdir(parents=True)
+            file.write_bytes(b"x")
+        os.utime(old, (0, 0))
         assert (await archive_once(settings)).written == 1
+        assert (old.exists(), young.exists()) == (False, True)
         (transcript,) = TranscriptFolder(settings.transcripts).read()
         assert transcript.turns[0].text == "do you sell gift cards, my number is <PHONE>"
         assert transcript.turns[-1].text == "Yes, write to help@shop.example.com"
