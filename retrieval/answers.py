@@ -22,8 +22,11 @@ NEIGHBOURS = 50
 TEMPERATURE = 0.05
 CANDIDATES = 5
 SIGNALS = (
-    "score", "margin", "votes", "head", "nearest", "nearest_any", "entropy", "support", "agree", "exact",
+    "score", "margin", "votes", "head", "nearest", "entropy", "support", "centroid", "coherence",
 )  # fmt: skip
+SIGNS = (1, 1, 1, 1, 1, -1, 1, 1, 1)
+"""Whether more of a signal may only raise P(correct) or only lower it. Left free, correlated signals take turns: an
+exact match, or a near neighbour, then counted against an answer."""
 
 
 def compose(text: Matrix, desk: Matrix, customer: Matrix, weights: Sequence[float]) -> Matrix:
@@ -75,7 +78,8 @@ class AnswerModel:
     """`answer_of` (rows,) is the answer number of each indexed request, `support` (answers,) how many there are.
 
     `weight` (3d, answers) and `bias` (answers,) are the head; `calibration` (signals + 1,) the logistic regression.
-    `replies` (answers, d) are the centroids of what agents said, to tell which answer a reply amounts to.
+    `replies` (answers, d) are the centroids of what agents said, to tell which answer a reply amounts to, `requests`
+    (answers, 3d) those of what they were asked; `coherence` (answers,) is how alike the replies of an answer are.
     """
 
     index: Index
@@ -85,6 +89,8 @@ class AnswerModel:
     bias: Vector
     calibration: Vector
     replies: Matrix
+    requests: Matrix
+    coherence: Vector
     mix: float = 0.5
     taught: Taught | None = None
 
@@ -102,7 +108,7 @@ class AnswerModel:
         k = min(k, scores.shape[1])
         top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         best = np.take_along_axis(scores, top, 1)
-        signals = self._signals(top, scores, votes, head, similar, rows)
+        signals = self._signals(top, scores, votes, head, similar, rows, queries)
         return Scored(top, best, signals, rows, similar, self._taught(top, queries))
 
     def _taught(self, top: NDArray[np.int64], queries: Matrix) -> Matrix:
@@ -123,17 +129,14 @@ class AnswerModel:
 
     def _signals(
         self, top: NDArray[np.int64], scores: Matrix, votes: Matrix, head: Matrix, similar: Matrix,
-        rows: NDArray[np.int64],
+        rows: NDArray[np.int64], queries: Matrix,
     ) -> Matrix:  # fmt: skip
         own = np.take_along_axis(scores, top, 1)
         second = own[:, 1:2] if own.shape[1] > 1 else np.zeros_like(own)
         rival = np.where(np.arange(own.shape[1])[None, :] == 0, second, own[:, :1])
         same = self.answer_of[rows][:, None, :] == top[:, :, None]
         nearest = np.where(same, similar[:, None, :], 0.0).max(2)
-        close = similar >= 0.97
-        exact = (same & close[:, None, :]).sum(2) / np.maximum(close.sum(1)[:, None], 1)
         entropy = -(scores * np.log(scores + 1e-9)).sum(1)
-        agree = (head.argmax(1) == votes.argmax(1)).astype(np.float32)
         wide = np.ones_like(own)
         columns: dict[str, Any] = {
             "score": own,
@@ -141,11 +144,10 @@ class AnswerModel:
             "votes": np.take_along_axis(votes, top, 1),
             "head": np.take_along_axis(head, top, 1),
             "nearest": nearest,
-            "nearest_any": similar[:, :1] * wide,
             "entropy": entropy[:, None] * wide,
             "support": np.log1p(self.support[top]) / 5,
-            "agree": agree[:, None] * wide,
-            "exact": exact,
+            "centroid": np.take_along_axis(queries @ self.requests.T, top, 1),
+            "coherence": self.coherence[top],
         }
         return np.stack([columns[name] for name in SIGNALS], axis=2).astype(np.float32)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from retrieval.errors import BadBundle, NotFound
 
-SCHEMA = "bundle/1"
+SCHEMA = "bundle/2"
 _ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}$")
 
 

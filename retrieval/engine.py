@@ -254,6 +254,8 @@ def _answers(
         bias=arrays["bias"],
         calibration=arrays["calibration"],
         replies=arrays["replies"].astype(np.float32),
+        requests=arrays["requests"].astype(np.float32),
+        coherence=arrays["coherence"],
         mix=mix,
         taught=_taught(arrays),
     )

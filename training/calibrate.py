@@ -1,40 +1,74 @@
 """Scores -> probabilities -> thresholds. Probabilities are fitted on validation rows; thresholds follow from a budget.
 
-The threshold is the lowest one at which (wrong + 1) / (answered + 1) stays within the error budget on validation:
-conformal risk control (arXiv 2208.02814) for the share of wrong answers, conservative by one answer.
+The threshold is the lowest one at which an upper confidence bound of the share of wrong answers stays within the error
+budget on validation: risk control as in arXiv 2110.01052, by the bound of Clopper and Pearson (1934) for small samples.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.stats import beta
 
 from retrieval.types import Matrix, Vector
 
 NEVER = 1.01
+CONFIDENCE = 0.8
+"""How sure the choice is that the budget holds for the validation conversations' like."""
 Flags = NDArray[np.bool_]
 
 
-def fit_logistic(signals: Matrix, right: Flags, *, weight: Vector | None = None, strength: float = 1.0) -> Vector:
-    """(s + 1,) weights with the intercept last; a constant when only one outcome was seen."""
+def fit_logistic(
+    signals: Matrix,
+    right: Flags,
+    *,
+    weight: Vector | None = None,
+    strength: float = 1.0,
+    signs: Sequence[int] | None = None,
+) -> Vector:
+    """(s + 1,) weights with the intercept last; a constant when only one outcome was seen.
+
+    `signs` (s,) keeps a weight from turning against what its signal means: 1 it may only speak for, -1 only against.
+    """
     out = np.zeros(signals.shape[1] + 1, np.float32)
     if right.all() or not right.any():
         share = (right.sum() + 1) / (len(right) + 2)
         out[-1] = np.log(share / (1 - share))
         return out
     centre, spread = signals.mean(0), np.maximum(signals.std(0), 1e-6)
-    model = LogisticRegression(C=strength, max_iter=1000)
-    model.fit((signals - centre) / spread, right, sample_weight=weight)
-    out[:-1] = model.coef_[0] / spread
-    out[-1] = model.intercept_[0] - (model.coef_[0] * centre / spread).sum()
+    weights = _least_loss((signals - centre) / spread, right, weight, strength, signs)
+    out[:-1] = weights[:-1] / spread
+    out[-1] = weights[-1] - (weights[:-1] * centre / spread).sum()
     return out
 
 
-def threshold_for(sure: Vector, right: Flags, *, error_budget: float, weight: Vector | None = None) -> float:
+def _least_loss(
+    standard: Matrix, right: Flags, weight: Vector | None, strength: float, signs: Sequence[int] | None
+) -> NDArray[np.float64]:
+    """Logistic regression with a ridge of 1 / strength, each weight within its sign."""
+    rows, counted = standard.astype(np.float64), np.ones(len(right)) if weight is None else weight
+
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = rows @ at[:-1] + at[-1]
+        excess = counted * (1 / (1 + np.exp(-odds)) - right)
+        cost = (counted * np.logaddexp(0, np.where(right, -odds, odds))).sum() + (at[:-1] ** 2).sum() / (2 * strength)
+        return float(cost), np.append(rows.T @ excess + at[:-1] / strength, excess.sum())
+
+    within = {1: (0, None), -1: (None, 0), 0: (None, None)}
+    bounds = [within[sign] for sign in signs or [0] * rows.shape[1]] + [(None, None)]
+    return np.asarray(minimize(loss, np.zeros(rows.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x)
+
+
+def threshold_for(
+    sure: Vector, right: Flags, *, error_budget: float, weight: Vector | None = None, confidence: float = CONFIDENCE
+) -> float:
     """The lowest probability from which on answers stay within the budget; NEVER when no threshold does.
 
-    `weight` (n,) is how much each row counts, 1 by default.
+    `weight` (n,) is how much each row counts, 1 by default. Within the budget is the upper bound of the share of wrong
+    ones that holds with `confidence`, so that few rows mean caution: with none wrong, 5% takes 32 rows.
     """
     if weight is None:
         weight = np.ones(len(sure), np.float32)
@@ -43,12 +77,20 @@ def threshold_for(sure: Vector, right: Flags, *, error_budget: float, weight: Ve
     counted = weight[order].astype(np.float64)
     wrong = np.cumsum(~right[order] * counted)
     answered = np.cumsum(counted)
-    fits = (wrong + 1) / (answered + 1) <= error_budget
+    fits = upper_bound(wrong, answered, confidence=confidence) <= error_budget
     fits &= np.append(ranked[:-1] > ranked[1:], True)  # rows of equal probability stand or fall together
     if not fits.any():
         return NEVER
     last = int(np.flatnonzero(fits)[-1])
     return float(ranked[last])
+
+
+def upper_bound(
+    wrong: NDArray[np.float64], answered: NDArray[np.float64], *, confidence: float = CONFIDENCE
+) -> NDArray[np.float64]:
+    """What the true share of wrong ones does not exceed (one-sided Clopper and Pearson); counts may be weighted."""
+    rest = answered - wrong
+    return np.where(rest > 1e-9, beta.ppf(confidence, wrong + 1, np.maximum(rest, 1e-9)), 1.0)
 
 
 def scope_threshold(in_scope: Vector, outside: Vector, *, keep: float = 0.95, share: float = 0.2) -> float:

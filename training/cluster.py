@@ -12,10 +12,12 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import silhouette_score
 
-from retrieval.types import Matrix
+from retrieval.types import Matrix, Vector
 
 Labels = NDArray[np.int64]
 EXACT = 3000
+SAME_REPLY = 0.55
+"""Cosine from which on a reply amounts to an answer."""
 
 
 def unit(vectors: Matrix) -> Matrix:
@@ -27,6 +29,28 @@ def centroids(vectors: Matrix, labels: Labels) -> Matrix:
     out = np.zeros((int(labels.max()) + 1, vectors.shape[1]), np.float32)
     np.add.at(out, labels, vectors)
     return unit(out)
+
+
+def means_of(vectors: Matrix, labels: Labels, count: int) -> Matrix:
+    """(count, d): `centroids`, with a row of zeros for each number that has no member."""
+    out = np.zeros((count, vectors.shape[1]), np.float32)
+    found = centroids(vectors, labels)
+    out[: len(found)] = found
+    return out
+
+
+def coherence(vectors: Matrix, labels: Labels, means: Matrix) -> Vector:
+    """(groups,): how alike (cosine) the members of each group are to its mean on average, 0 without members."""
+    similar = (vectors * means[labels]).sum(1)
+    counts = np.bincount(labels, minlength=len(means))
+    return np.asarray(np.bincount(labels, similar, len(means)) / np.maximum(counts, 1), np.float32)
+
+
+def fallen_into(keys: Matrix, answers: Matrix) -> Labels:
+    """The answer (row of `answers`) that each encoded reply amounts to by its words alone, -1 when it is like none."""
+    similar = keys @ answers.T
+    best = similar.argmax(1)
+    return np.asarray(np.where(similar[np.arange(len(keys)), best] >= SAME_REPLY, best, -1), np.int64)
 
 
 def split(vectors: Matrix, groups: int, *, seed: int) -> Labels:

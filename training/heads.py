@@ -6,19 +6,20 @@ What it says of its own certainty is fitted on rows it had not seen: later conve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from retrieval.answers import CANDIDATES, SIGNALS, AnswerModel, Scored
+from retrieval.answers import CANDIDATES, SIGNALS, SIGNS, AnswerModel, Scored
 from retrieval.index import Index
 from retrieval.intents import stacked
 from retrieval.types import Matrix, Vector
 from training.calibrate import Flags, fit_logistic, threshold_for
-from training.cluster import Labels
+from training.cluster import Labels, coherence, fallen_into, means_of
 from training.encoder import fit_softmax
 
 HIDDEN = 0.1
+FOLDS = 5
 LEAST_ANSWERS = 4
 NEW_SHARE = 0.05
 LEAST_SURE = 0.5  # however easy the log: nothing is sent that is more likely wrong than right
@@ -29,6 +30,7 @@ class Judgement:
     """Validation rows of the answer model: candidates' signals (m, k, s) and numbers (m, k), and which is right.
 
     `new` (m,): the right answer was unknown when the row was judged; `hidden` (m,): only because it had been hidden.
+    `conversations` (m,) numbers the conversation of each row.
     """
 
     signals: Matrix
@@ -36,11 +38,16 @@ class Judgement:
     right: Flags
     new: Flags
     hidden: Flags
+    conversations: Labels
 
 
-def fit_answers(queries: Matrix, answer_of: Labels, answers: int, *, seed: int) -> AnswerModel:
-    """An uncalibrated model over all rows. `queries` is (n, 3d); `answer_of` (n,) numbers below `answers`."""
+def fit_answers(queries: Matrix, answer_of: Labels, answers: int, *, keys: Matrix, seed: int) -> AnswerModel:
+    """An uncalibrated model over all rows. `queries` is (n, 3d), `keys` (n, d) are the encoded replies.
+
+    `answer_of` (n,) holds numbers below `answers`.
+    """
     weight, bias = fit_softmax(queries, answer_of, answers, seed=seed, epochs=6 if len(queries) > 5000 else 20)
+    replies = means_of(keys, answer_of, answers)
     return AnswerModel(
         index=Index.build(queries),
         answer_of=answer_of,
@@ -48,18 +55,24 @@ def fit_answers(queries: Matrix, answer_of: Labels, answers: int, *, seed: int) 
         weight=weight,
         bias=bias,
         calibration=np.zeros(len(SIGNALS) + 1, np.float32),
-        replies=np.zeros((answers, 0), np.float32),
+        replies=replies,
+        requests=means_of(queries, answer_of, answers),
+        coherence=coherence(keys, answer_of, replies),
     )
 
 
-def judge(model: AnswerModel, queries: Matrix, gold: Labels, hidden: Flags | None = None) -> Judgement:
+def judge(
+    model: AnswerModel, queries: Matrix, gold: Labels, hidden: Flags | None = None, conversations: Labels | None = None
+) -> Judgement:
     """How the model ranks rows that it has not seen; `gold` (m,) is the right answer's number, -1 when it is new."""
     parts = [model.score(queries[i : i + 512]) for i in range(0, len(queries), 512)]
     found = [(part.answers == gold[i * 512 : i * 512 + len(part.answers), None]) for i, part in enumerate(parts)]
     numbers = _stack(parts, "answers").astype(np.int64)
     if hidden is None:
         hidden = np.zeros(len(gold), bool)
-    return Judgement(_stack(parts, "signals"), numbers, np.concatenate(found), gold < 0, hidden)
+    if conversations is None:
+        conversations = np.arange(len(gold))
+    return Judgement(_stack(parts, "signals"), numbers, np.concatenate(found), gold < 0, hidden, conversations)
 
 
 def _stack(parts: Sequence[Scored], name: str) -> Matrix:
@@ -67,22 +80,37 @@ def _stack(parts: Sequence[Scored], name: str) -> Matrix:
 
 
 def validate_answers(
-    queries: Matrix, answer_of: Labels, answers: int, *, cuts: Sequence[tuple[int, int]], seed: int
+    queries: Matrix,
+    answer_of: Labels,
+    answers: int,
+    *,
+    keys: Matrix,
+    cuts: Sequence[tuple[int, int]],
+    seed: int,
+    conversations: Labels | None = None,
 ) -> Judgement:
     """Forward-chaining: fit on rows before each cut, judge the rows after it. Rows are in the order of time.
+
+    Right is the answer that the reply amounts to by its own words: `keys` (n, d) are the encoded replies, and the later
+    ones are put to the earlier answers as the exam puts its replies (`fallen_into`). Mining has grouped the later rows
+    by their requests, too, and would find its own groups again: of the surest answers on STAR 4% seemed wrong where
+    18% were. Both have to agree.
 
     Each round also hides some answers from the fit, so that requests which the log never had are among those judged:
     without them P(correct) would be learned from known requests only, and be far too high for strange ones.
     """
     rng = np.random.default_rng(seed)
+    told = np.arange(len(answer_of)) if conversations is None else conversations
     parts = []
     for train, end in cuts:
         hidden = _hidden(answer_of[:train], rng)
         rows = np.flatnonzero(~np.isin(answer_of[:train], hidden))
-        model = fit_answers(queries[rows], answer_of[rows], answers, seed=seed)
+        model = fit_answers(queries[rows], answer_of[rows], answers, keys=keys[rows], seed=seed)
         later = answer_of[train:end]
         gold = np.where(np.isin(later, answer_of[rows]), later, -1)
-        parts.append(judge(model, queries[train:end], gold, np.isin(later, hidden)))
+        part = judge(model, queries[train:end], gold, np.isin(later, hidden), told[train:end])
+        said = fallen_into(keys[train:end], means_of(keys[:train], answer_of[:train], answers))
+        parts.append(replace(part, right=part.right & (said == later)[:, None]))
     return Judgement(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Judgement)))
 
 
@@ -97,18 +125,28 @@ def _hidden(answer_of: Labels, rng: np.random.Generator) -> Labels:
 
 
 def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget: float) -> tuple[Vector, float]:
-    """The logistic regression of P(correct), and the threshold at which a servable first answer may be sent."""
-    rows = seen.signals.reshape(-1, len(SIGNALS))
-    first = np.zeros(seen.right.shape, bool)
-    first[:, 0] = True
-    weight = np.where(first, 1.0, 1.0 / CANDIDATES).ravel()
-    weights = fit_logistic(rows, seen.right.ravel(), weight=weight)
-    top = seen.signals[:, 0]
-    sure = stacked(top, weights)
+    """The logistic regression of P(correct), and the threshold at which a servable first answer may be sent.
+
+    The threshold is chosen on probabilities that conversations get from a fit without them: those of its own fit
+    flatter.
+    """
+    sure = np.zeros(len(seen.right), np.float32)
+    fold = np.unique(seen.conversations, return_inverse=True)[1] % FOLDS
+    for held in np.unique(fold):
+        rest = fold != held
+        sure[~rest] = stacked(seen.signals[~rest, 0], _fit(seen, rest if rest.any() else ~rest))
     may = np.asarray(servable, bool)[seen.answers[:, 0]]
     counted = _weights(seen)[may]
     threshold = threshold_for(sure[may], seen.right[may, 0], error_budget=error_budget, weight=counted)
-    return weights, max(LEAST_SURE, threshold)
+    return _fit(seen, np.ones(len(sure), bool)), max(LEAST_SURE, threshold)
+
+
+def _fit(seen: Judgement, rows: Flags) -> Vector:
+    """The first candidates count whole, the others together as much as one."""
+    right = seen.right[rows]
+    first = np.where(np.arange(right.shape[1]) == 0, 1.0, 1.0 / CANDIDATES)
+    weight = np.broadcast_to(first, right.shape).ravel()
+    return fit_logistic(seen.signals[rows].reshape(-1, len(SIGNALS)), right.ravel(), weight=weight, signs=SIGNS)
 
 
 def _weights(seen: Judgement) -> Vector:

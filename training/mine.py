@@ -16,7 +16,7 @@ from retrieval.errors import BadInput
 from retrieval.types import Matrix
 from training.acts import Acts, sentences
 from training.answers import Answer, answers, group, replaced, replies
-from training.cluster import Labels, centroids
+from training.cluster import Labels, centroids, fallen_into
 from training.config import TrainingConfig
 from training.delex import delexicalise
 from training.intents import grouped, name_groups
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Encode = Callable[[Sequence[str]], Matrix]
 
 LEAST_PAIRS = 8
-SAME_REPLY = 0.55
 PLACE_WEIGHTS = (1.0, 1.0, 0.5)
 SHORTEST, LONGEST = 3, 80
 
@@ -187,11 +186,8 @@ def assign(said: Sequence[str], engine: Engine) -> list[str | None]:
     flat = [sentence for part in parts for sentence in part]
     act = dict(zip(flat, acts.of(flat), strict=True))
     kept = [" ".join(s for s in part if act[s] == "content") or text for part, text in zip(parts, said, strict=True)]
-    similar = engine.encode([delexicalise(text) for text in kept]) @ engine.answers.replies.T
-    best = similar.argmax(1)
-    return [
-        engine.table[i]["answer"] if similar[row, i] >= SAME_REPLY else None for row, i in enumerate(best.tolist())
-    ]
+    found = fallen_into(engine.encode([delexicalise(text) for text in kept]), engine.answers.replies)
+    return [engine.table[i]["answer"] if i >= 0 else None for i in found.tolist()]
 
 
 def intent_of_answers(mined: Mined) -> list[str | None]:

@@ -19,7 +19,6 @@ from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
 from training.base import CACHE, Start, base_directory, with_base
-from training.cluster import centroids
 from training.config import TrainingConfig
 from training.encoder import MULTILINGUAL, SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
@@ -40,7 +39,7 @@ from training.write import Parts, write
 
 INTENT_EXAMPLES = 20_000
 COMPARED = 1000
-VERSION = 3
+VERSION = 4
 
 Encode = Callable[[Sequence[str]], Matrix]
 
@@ -141,14 +140,17 @@ class _Run:
         queries = self.queries(encode)
         cuts = rounds(len(queries), since=TUNED_SHARE if choice.tuned else 0.0)
         self.progress("heads", 0, 2, "calibrating on later conversations")
-        seen = validate_answers(queries, mined.answer_of, len(mined.answers), cuts=cuts, seed=self.config.seed)
+        keys = encode(mined.keys)
+        seen = validate_answers(
+            queries, mined.answer_of, len(mined.answers), cuts=cuts, seed=self.config.seed, keys=keys,
+            conversations=np.unique([pair.conversation for pair in self.pairs], return_inverse=True)[1],
+        )  # fmt: skip
         servable = [answer.servable for answer in mined.answers]
         calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget)
         self.progress("heads", 1, 2, f"answers from P(correct) {threshold:.2f} on")
         model = replace(
-            fit_answers(queries, mined.answer_of, len(mined.answers), seed=self.config.seed),
+            fit_answers(queries, mined.answer_of, len(mined.answers), keys=keys, seed=self.config.seed),
             calibration=calibration,
-            replies=centroids(encode(mined.keys), mined.answer_of),
             taught=taught(self.pairs, mined.intent_of, mined.answer_of, queries),
         )
         self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
@@ -193,7 +195,10 @@ class _Run:
         said = [(pair.text, pair.desk, pair.customer) for pair in self.pairs]
         message, desk, customer = (encode(texts) for texts in zip(*said, strict=True))
         cuts, parts = rounds(len(said)), (message, desk, customer)
-        found = search(self.config, parts, mined.answer_of, trials=trials, cuts=cuts, progress=self.progress)
+        found = search(
+            self.config, parts, mined.answer_of, keys=encode(mined.keys), trials=trials, cuts=cuts,
+            progress=self.progress,
+        )  # fmt: skip
         weights = found.config.context
         self.progress(
             "search", trials, trials,

@@ -37,11 +37,12 @@ def search(
     parts: tuple[Matrix, Matrix, Matrix],
     answer_of: Labels,
     *,
+    keys: Matrix,
     trials: int,
     cuts: Sequence[tuple[int, int]],
     progress: Report = silent,
 ) -> Found:
-    """`parts` are the encoded messages, desk turns and customer turns (n, d) each, in the order of time.
+    """`parts` are the encoded messages, desk turns and customer turns (n, d) each, `keys` the replies, by time.
 
     The first trial is the recipe as it is, so that the best is never behind it.
     """
@@ -55,7 +56,7 @@ def search(
         queries = compose(*parts, weights)
         right = np.zeros(0, bool)
         for step, cut in enumerate(cuts):
-            seen = validate_answers(queries, answer_of, answers, cuts=[cut], seed=config.seed)
+            seen = validate_answers(queries, answer_of, answers, keys=keys, cuts=[cut], seed=config.seed)
             right = np.append(right, seen.right[:, 0])
             trial.report(float(right.mean()), step)
             if trial.should_prune():

@@ -87,6 +87,8 @@ def _write_answers(parts: Parts, model: AnswerModel, directory: Path) -> None:
         "bias": model.bias,
         "calibration": model.calibration,
         "replies": model.replies.astype(np.float16),
+        "requests": model.requests.astype(np.float16),
+        "coherence": model.coherence,
     }
     if model.taught:
         taught = model.taught

@@ -39,6 +39,8 @@ def model() -> AnswerModel:
         bias=np.zeros(6, np.float32),
         calibration=np.array([6, 2, *[0.0] * (len(SIGNALS) - 2), -3], np.float32),
         replies=CENTRES,
+        requests=CENTRES,
+        coherence=np.linspace(0.5, 1, 6, dtype=np.float32),
     )
 
 
@@ -105,8 +107,8 @@ def test_signals_mean_what_they_are_called(model: AnswerModel) -> None:
     scored = model.score(ROWS[:1])
     first = dict(zip(SIGNALS, scored.signals[0, 0].tolist(), strict=True))
     assert first["nearest"] == pytest.approx(1, abs=1e-5)
-    assert first["nearest_any"] == pytest.approx(1, abs=1e-5)
-    assert first["exact"] > 0
+    assert first["centroid"] == pytest.approx(float(ROWS[0] @ CENTRES[0]), abs=1e-5)
+    assert first["coherence"] == pytest.approx(0.5)
     assert first["margin"] == pytest.approx(scored.scores[0, 0] - scored.scores[0, 1], abs=1e-6)
     assert first["head"] == pytest.approx(1 / 6, abs=1e-6)
     assert first["support"] == pytest.approx(np.log1p(10) / 5, abs=1e-5)

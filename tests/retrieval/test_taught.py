@@ -25,6 +25,8 @@ def model() -> AnswerModel:
         bias=np.zeros(6, np.float32),
         calibration=np.array([*[0.0] * len(SIGNALS), -3], np.float32),
         replies=MESSAGES,
+        requests=asked(MESSAGES),
+        coherence=np.ones(6, np.float32),
         taught=Taught(MESSAGES[5:], np.array([5]), SAME),
     )
 

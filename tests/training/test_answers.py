@@ -85,6 +85,17 @@ def test_replies_that_say_the_same_are_one_answer_and_others_are_not(pair, mined
     assert [answer.count for answer in made] == [10, 5]
 
 
+def test_an_outlier_is_not_sent_for_a_group_that_states_facts_of_one_customer(pair, mined) -> None:
+    """Nine say which parcel it is, one says something else that would hold for all: nobody is told the latter."""
+    found = [pair(ASKED["late"], f"your parcel {n}4417 is in the depot of leeds") for n in range(1, 10)]
+    found.append(pair(ASKED["late"], "the depot of leeds is closed on holidays"))
+    found += [pair(ASKED["ship"], "we ship to all of europe except malta") for _ in range(5)]
+    made, labels, _ = mined(found)
+    assert labels[9] == labels[0]
+    assert not made[labels[0]].servable
+    assert "facts of one customer" in made[labels[0]].why
+
+
 def test_the_text_sent_is_one_that_an_agent_really_wrote_and_says_where(pair, mined) -> None:
     pairs = [pair(ASKED["ship"], "One moment please.", "we ship to all of europe except malta") for _ in range(3)]
     (answer,), _, _ = mined(pairs)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.answers import sigmoid
-from training.calibrate import NEVER, fit_logistic, scope_threshold, threshold_for
+from training.calibrate import NEVER, fit_logistic, scope_threshold, threshold_for, upper_bound
 
 ROWS = st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.booleans()), max_size=120)
 
@@ -25,7 +25,8 @@ def test_wrong_answers_above_the_threshold_stay_within_the_budget_and_no_lower_t
 
     def fits(limit: float) -> bool:
         sent = sure >= limit
-        return bool(((~right & sent).sum() + 1) / (sent.sum() + 1) <= budget)
+        wrong, answered = np.array([float((~right & sent).sum())]), np.array([float(sent.sum())])
+        return bool(upper_bound(wrong, answered)[0] <= budget)
 
     assert threshold == NEVER or fits(threshold)
     assert not any(fits(limit) for limit in set(sure.tolist()) if limit < threshold)
@@ -43,9 +44,29 @@ def test_a_row_that_counts_twice_is_as_good_as_two_rows(
 
 
 def test_too_few_validation_rows_mean_that_nothing_is_sent() -> None:
-    sure = np.linspace(0.5, 1, 18).astype(np.float32)
-    assert threshold_for(sure, np.ones(18, bool), error_budget=0.05) == NEVER
-    assert threshold_for(np.linspace(0.5, 1, 19).astype(np.float32), np.ones(19, bool), error_budget=0.05) == 0.5
+    """0.95 to the power of 31 is .204, of 32 .194: at 80% confidence it takes 32 rows without an error."""
+    sure = np.linspace(0.5, 1, 31).astype(np.float32)
+    assert threshold_for(sure, np.ones(31, bool), error_budget=0.05) == NEVER
+    assert threshold_for(np.linspace(0.5, 1, 32).astype(np.float32), np.ones(32, bool), error_budget=0.05) == 0.5
+
+
+def test_of_many_logs_whose_answers_are_wrong_just_over_the_budget_few_pass() -> None:
+    rng = np.random.default_rng(3)
+    sure = np.ones(400, np.float32)
+    passed = [threshold_for(sure, rng.random(400) >= 0.11, error_budget=0.1) <= 1 for _ in range(300)]
+    assert np.mean(passed) <= 0.2
+
+
+def test_a_signal_that_may_only_speak_for_an_answer_never_speaks_against_it() -> None:
+    """Two signals that say nearly the same take turns when they are free: the weaker one gets a negative weight."""
+    rng = np.random.default_rng(4)
+    good = rng.normal(size=2000)
+    signals = np.stack([good, good + 0.3 * rng.normal(size=2000) - 0.2 * good**2], 1).astype(np.float32)
+    right = good - 0.5 * (signals[:, 1] - good) + 0.3 * rng.normal(size=2000) > 0
+    assert fit_logistic(signals, right)[1] < 0
+    held = fit_logistic(signals, right, signs=(1, 1))
+    assert held[0] > 0
+    assert held[1] == 0
 
 
 def test_probabilities_follow_how_often_it_was_right() -> None:

@@ -16,6 +16,7 @@ def rows(owner: np.ndarray, noise: float) -> np.ndarray:
 
 
 OWNER = np.tile(np.arange(6), 40)
+KEYS = np.eye(12, dtype=np.float32)[OWNER]
 NOTHING = rows(rng.permutation(OWNER), 0.1)
 
 
@@ -23,7 +24,7 @@ def test_a_desk_that_leads_by_questions_is_heard() -> None:
     """The message says little, the desk's turn before it all."""
     config = TrainingConfig(context=ContextConfig(desk=0.0, customer=0.0))
     parts = (rows(OWNER, 1.2), rows(OWNER, 0.1), NOTHING)
-    found = search(config, parts, OWNER, trials=8, cuts=rounds(len(OWNER)))
+    found = search(config, parts, OWNER, keys=KEYS, trials=8, cuts=rounds(len(OWNER)))
     assert found.before < 0.8
     assert found.right > found.before + 0.1
     assert found.config.context.desk > 0.2
@@ -33,7 +34,7 @@ def test_a_desk_that_leads_by_questions_is_heard() -> None:
 def test_the_best_is_never_behind_the_recipe_as_it_was() -> None:
     parts = (rows(OWNER, 0.1), NOTHING, NOTHING)
     config = TrainingConfig(context=ContextConfig(desk=0.0, customer=0.0))
-    found = search(config, parts, OWNER, trials=2, cuts=rounds(len(OWNER)))
+    found = search(config, parts, OWNER, keys=KEYS, trials=2, cuts=rounds(len(OWNER)))
     assert found.right >= found.before > 0.8  # one answer in six is hidden
 
 
@@ -42,7 +43,7 @@ def test_every_trial_is_reported_and_the_same_seed_finds_the_same() -> None:
     told: list[tuple[int, int]] = []
     one, two = (
         search(
-            TrainingConfig(), parts, OWNER, trials=6, cuts=rounds(len(OWNER)),
+            TrainingConfig(), parts, OWNER, keys=KEYS, trials=6, cuts=rounds(len(OWNER)),
             progress=lambda stage, done, total, note: told.append((done, total)),
         )
         for _ in range(2)
@@ -55,5 +56,5 @@ def test_every_trial_is_reported_and_the_same_seed_finds_the_same() -> None:
 @pytest.mark.parametrize("desk", [0.5, 1.5])
 def test_what_is_found_is_within_what_a_recipe_allows(desk: float) -> None:
     config = TrainingConfig(context=ContextConfig(desk=desk))
-    found = search(config, (NOTHING, NOTHING, NOTHING), OWNER, trials=1, cuts=rounds(len(OWNER))).config
+    found = search(config, (NOTHING, NOTHING, NOTHING), OWNER, keys=KEYS, trials=1, cuts=rounds(len(OWNER))).config
     assert found.context.desk == desk
