@@ -64,6 +64,8 @@ async def run(
         return [ran, *_DEFAULTS[name](conversation, domain)]
     if domain.response_of(name) is not None:
         return [ran, render(name, conversation, domain)]
+    if name in domain.utterances:
+        return [ran, BotSaid(text=name)]
     if name not in domain.actions:
         raise NotFound(f"action {name!r} is not in the domain; add it under `actions:` or `responses:`")
     try:

@@ -86,6 +86,13 @@ class Domain:
         return frozenset(point.text for point in points if point.said and point.text is not None)
 
     @cached_property
+    def utterances(self) -> frozenset[str]:
+        """What rules and stories let the bot say in so many words (`- bot: ...`)."""
+        scripts = [rule.script for rule in self.rules] + [story.script for story in self.stories]
+        lines = (line for script in scripts for line in script)
+        return frozenset(line.said for line in lines if line.kind == "action" and line.said is not None)
+
+    @cached_property
     def _with_initial(self) -> dict[str, Slot]:
         return {name: slot for name, slot in self.slots.items() if slot.initial is not None}
 

@@ -52,7 +52,7 @@ def _script(script: Script, domain: Domain, problems: Problems) -> None:
         match line.kind:
             case "user" if line.name:
                 _intent(line, domain, problems)
-            case "action" if line.name:
+            case "action" if line.name and line.said is None:
                 _action(line.name, line.place, domain, problems)
             case "loop" if line.name and line.name not in domain.forms and line.name not in LOOPS:
                 problems.error(line.place, f"form {line.name!r} is not in the domain{nearest(line.name, domain.forms)}")

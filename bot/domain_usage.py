@@ -149,7 +149,7 @@ def _decisions(story: Story) -> Iterator[tuple[int, str]]:
         following = story.points[length] if length < len(story.points) else None
         if following is None and story.points[-1].said:
             continue
-        yield length, LISTEN if following is None or following.said else str(following.name or following.text)
+        yield length, LISTEN if following is None or following.said else str(following.name)
 
 
 def state(point: Expected) -> Any:

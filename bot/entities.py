@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.domain import Domain
+from bot.entity_roles import Roles
 
 Found = dict[str, Any]
 
@@ -24,9 +25,13 @@ class Finder:
     def __init__(self, domain: Domain) -> None:
         nlu = domain.nlu
         words: dict[str, set[str]] = {name: set(values) for name, values in nlu.lookups.items()}
-        for entity in (entity for example in nlu.examples for entity in example.entities):
-            surface = str(entity.get("text") or entity["value"])
-            words.setdefault(str(entity["entity"]), set()).add(surface)
+        synonyms: dict[str, Any] = {}
+        for example in nlu.examples:
+            for entity in example.entities:
+                surface = example.text[entity["start"] : entity["end"]]
+                words.setdefault(str(entity["entity"]), set()).add(surface)
+                if entity["value"] != surface:
+                    synonyms[surface.casefold()] = entity["value"]
         patterns = [(name, _words(values)) for name, values in words.items() if name in domain.entities]
         for name, regexes in nlu.regexes.items():
             if name in domain.entities:
@@ -34,7 +39,8 @@ class Finder:
         self._patterns = patterns
         taught = {name for name, _ in patterns}
         self._numbers = NUMBER in domain.entities and NUMBER not in taught
-        self._synonyms: Mapping[str, str] = nlu.synonyms
+        self._roles = Roles(nlu.examples)
+        self._synonyms: Mapping[str, Any] = {**synonyms, **nlu.synonyms}
 
     def find(self, text: str) -> list[Found]:
         found = [
@@ -45,7 +51,8 @@ class Finder:
             if match[0].strip()
         ]  # fmt: skip
         found += _numbers(text) if self._numbers else []
-        return _apart(sorted(found, key=lambda one: (one["start"] - one["end"], one["start"])))
+        apart = _apart(sorted(found, key=lambda one: (one["start"] - one["end"], one["start"])))
+        return [self._roles.named(one, text) for one in apart]
 
     def merged(self, heard: Iterable[Mapping[str, Any]], text: str) -> tuple[Found, ...]:
         """What the engine heard, with synonyms put in, and what the files teach; spans may overlap under two names."""

@@ -21,7 +21,7 @@ KINDS = ("intent", "user", "action", "bot", "slot_was_set", "active_loop", "chec
 @dataclass(frozen=True)
 class Line:
     """One step. `name` is the intent, action, form or checkpoint; `slots` are (slot, value, has a value). `said` are
-    the words of a customer, also where the step names an intent and rules and stories go by that."""
+    the words of a customer, also where the step names an intent and rules and stories go by that, or of the bot."""
 
     kind: Literal["user", "action", "slots", "loop", "checkpoint"]
     name: str | None = None
@@ -64,8 +64,8 @@ def _lines(step: Any, place: Place, problems: Problems, what: str) -> list[Line]
         case "intent" | "user":
             return [_user_line(step, place)]
         case "action" | "bot":
-            name, text = (str(value), None) if kind == "action" else (None, str(value))
-            return [Line("action", name, text=text, place=place)]
+            # End-to-end: what the bot says is the action.
+            return [Line("action", str(value).strip(), said=str(value).strip() if kind == "bot" else None, place=place)]
         case "slot_was_set":
             return [Line("slots", slots=_slots(value), place=place)]
         case "active_loop":

@@ -82,6 +82,12 @@ def _number(value: Any) -> bool:
     return True
 
 
+def _type(kind: str) -> str:
+    """Rasa's own slot classes (`rasa.shared.core.slots.FloatSlot`) are types, too."""
+    short = kind.rpartition(".")[2].removesuffix("Slot").lower()
+    return short if kind.startswith("rasa.") and short in TYPES else kind
+
+
 def read_slot(name: str, block: Any, place: Place, problems: Problems) -> Slot:
     if not isinstance(block, Block):
         problems.error(place, f"slot {name!r} needs at least `type:`")
@@ -97,7 +103,7 @@ def read_slot(name: str, block: Any, place: Place, problems: Problems) -> Slot:
         "auto_fill",
     )
     problems.keys(place, block, known, f"slot {name!r}")
-    kind = str(block.get("type", "any"))
+    kind = _type(str(block.get("type", "any")))
     if kind not in TYPES and "." not in kind:
         problems.error(place, f"slot {name!r} has the unknown type {kind!r}{nearest(kind, TYPES)}")
     values = tuple(str(value) for value in problems.items(place, block.get("values"), f"values of slot {name!r}"))

@@ -106,11 +106,11 @@ class _Run:
         return step
 
     def _happened(self, line: Line, step: Step) -> None:
-        name = line.name or str(line.text)
+        name = str(line.name)
         policy = step.policy if isinstance(step, RunAction) else "story"
         self._add(ActionRan(name=name, policy=policy))
         if name not in SILENT_ACTIONS and name not in self.domain.forms:
-            self._add(BotSaid(text=line.text, response=name))
+            self._add(BotSaid(text=line.said, response=name))
         match name:
             case "action_restart":
                 self._add(Restarted())
@@ -145,15 +145,13 @@ def _same_intent(wanted: str, found: str | None) -> bool:
 
 
 def _same_action(line: Line, step: Step, latest: UserSaid | None) -> bool:
-    if line.name is None:  # end-to-end: the words are the action
-        return isinstance(step, RunAction) and step.name == line.text
     name = _name(step)
     retrieved = f"utter_{latest.intent}" if latest and "/" in (latest.intent or "") else None
     return name == line.name or (retrieved == line.name and str(line.name).startswith(f"{name}/"))
 
 
 def _wanted(line: Line) -> str:
-    return "to wait for the customer" if line.name == LISTEN else str(line.name or f"bot: {line.text}")
+    return "to wait for the customer" if line.name == LISTEN else str(line.name)
 
 
 def _name(step: Step) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,3 +199,19 @@ def test_a_project_that_imports_others_reads_them() -> None:
     domain = load_domain(RASA / "testdata" / "test_multi_domain")
     assert {"greet", "goodbye", "affirm", "mood_great"} <= domain.intents.keys()
     assert {"utter_greet", "utter_cheer_up", "utter_goodbye"} <= domain.responses.keys()
+
+
+def test_words_instead_of_names_are_followed_and_said(tmp_path: Path, new_desk: Any) -> None:
+    steps = "[{user: I need a plane}, {bot: Where to?}, {intent: inform}, {bot: Fine.}]"
+    domain = load_domain(
+        write(tmp_path, domain="intents: [inform]\n", stories=f"stories:\n- {{story: s, steps: {steps}}}\n")
+    )
+    desk = new_desk(domain)
+    assert desk.texts("I need a plane", intent="inform") == ["Where to?"]
+    assert desk.texts("/inform") == ["Fine."]
+
+
+def test_rasas_slot_classes_are_types(tmp_path: Path) -> None:
+    slots = "slots: {a: {type: rasa.shared.core.slots.FloatSlot}, b: {type: my.package.OwnSlot}}\n"
+    domain = load_domain(write(tmp_path, domain=slots))
+    assert (domain.slots["a"].type, domain.slots["b"].type) == ("float", "my.package.OwnSlot")
