@@ -130,6 +130,9 @@ def _title(hit: AnswerHit) -> str:
 
 
 def _intent_options(domain: Domain, said: UserSaid, limits: Limits) -> tuple[tuple[str, str], ...]:
+    """One of them is likely right only where it is likely that the message is about any of them at all."""
+    if said.in_scope < limits.intent:
+        return ()
     ranking = [(str(one["name"]), float(one["confidence"])) for one in said.ranking[:3]]
     top = ranking[0][1] if ranking else 0.0
     close = [(name, p) for name, p in ranking if p >= top - limits.clarify_margin and name in ruled(domain) - PERSON]

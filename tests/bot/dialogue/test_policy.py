@@ -239,3 +239,13 @@ def test_payloads(text: str, found: Any) -> None:
 def test_any_text_is_a_payload_or_none(text: str) -> None:
     parsed = parse_payload(text)
     assert parsed is None or text.strip().startswith(f"/{parsed[0]}")
+
+
+@pytest.mark.parametrize(("in_scope", "asks"), [(0.9, True), (0.2, False)])
+def test_two_close_intents_are_offered_only_when_it_is_likely_that_one_is_meant(
+    shop: Domain, in_scope: float, asks: bool
+) -> None:
+    ranking = ({"name": "greet", "confidence": 0.3}, {"name": "thank", "confidence": 0.28})
+    unsure = said("do you sell kayaks here", "greet", confidence=0.3, ranking=ranking, in_scope=in_scope)
+    found = decide(fold("c", [unsure]), shop, Candidates(), Limits(in_scope=0.1))
+    assert isinstance(found, Clarify) is asks

@@ -49,5 +49,5 @@ async def test_a_training_run_that_fails_says_why(serve: Running) -> None:
         answer = await server.client.get(f"/api/v1/training/runs/{queued.json()['id']}", headers=OPERATOR)
         run = answer.json()
         assert run["status"] == "failed"
-        assert "no transcripts to learn from" in run["error"]
+        assert "no transcripts and no examples to learn from" in run["error"]
         assert run["ended_at"] is not None
