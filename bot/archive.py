@@ -196,7 +196,7 @@ def _words(event: UserSaid) -> str:
     """What the customer saw: the label of a button, not the payload behind it; nothing when there was no label."""
     if title := event.metadata.get("title"):
         return str(title)
-    return "" if parse_payload(event.text) else event.text
+    return "" if parse_payload(event.text) else event.whole
 
 
 def _people(events: Sequence[Event]) -> set[str]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bot.events import (
+    REPEATS,
     ActionRan,
     ActionRejected,
     BotSaid,
@@ -23,6 +24,7 @@ from bot.events import (
     Paused,
     PersonJoined,
     PersonSaid,
+    Queued,
     Released,
     ReminderCancelled,
     ReminderFired,
@@ -71,7 +73,8 @@ class Conversation:
     `trail` are the events of this session that still count (a rewind removes some). `actions` are the names of the
     actions since the customer's last message, `rejected` those that refused to run; `replied` says whether the customer
     got a message in this turn; `loop_rejected` whether the open form was left unanswered and has not run since. `held`
-    are the short messages that nobody has read yet, `reminders` those that were asked for and have not fired.
+    are the short messages that nobody has read yet, `reminders` those that were asked for and have not fired,
+    `queued` the requests of the customer's messages that wait for their turn.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Conversation:
     marks: tuple[Mark, ...] = ()
     held: tuple[Held, ...] = ()
     reminders: tuple[ReminderSet, ...] = ()
+    queued: tuple[Queued, ...] = ()
 
     @property
     def due(self) -> float | None:
@@ -185,6 +189,7 @@ class _Fold:
         self.followup = start.followup
         self.held = start.held
         self.reminders = start.reminders
+        self.queued = start.queued
 
     def conversation(self) -> Conversation:
         return Conversation(
@@ -205,6 +210,7 @@ class _Fold:
             marks=tuple(self.marks[-MARKS:]),
             held=self.held,
             reminders=self.reminders,
+            queued=self.queued,
         )
 
     def add(self, event: Event) -> None:
@@ -214,6 +220,8 @@ class _Fold:
         match event:
             case Held():
                 self.held = (*self.held, event)
+            case Queued():
+                self.queued = (*self.queued, event)
             case Restarted() | SessionStarted():
                 self._begin()
             case Rewound():
@@ -228,7 +236,9 @@ class _Fold:
         """Who has the conversation; a rewind does not touch this."""
         match event:
             case UserSaid():
-                self.held = ()
+                self.held = () if event.by_customer else self.held
+                if self.queued and event.metadata.get(REPEATS) == self.queued[0].message_id:
+                    self.queued = self.queued[1:]
                 if self.mode == "closed":
                     self.mode = "bot"
             case HandedOff():
@@ -259,6 +269,8 @@ class _Fold:
                 self.reminders = ()
 
     def _dialogue(self, event: Event) -> None:
+        if isinstance(event, HandedOff | Closed):
+            self.queued = ()  # the person sees all of it
         match event:
             case UserSaid():
                 self.latest, self.actions, self.rejected = event, [], []
@@ -304,6 +316,7 @@ class _Fold:
             self.marks[-1] = Mark(self.marks[-1].event, self.loop, self.slots)
 
     def _begin(self) -> None:
+        self.queued = ()
         self.trail, self.marks, self.slots, self.loop, self.latest = [], [], {}, None, None
         self.actions, self.rejected, self.replied = [], [], False
         self.loop_rejected, self.followup = False, None

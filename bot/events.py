@@ -53,6 +53,11 @@ class UserSaid(Event):
     parts: tuple[dict[str, Any], ...] = ()
 
     @property
+    def whole(self) -> str:
+        """All that the customer wrote: `text` is the part of it that is dealt with."""
+        return " ".join(str(part.get("text", "")).strip() for part in self.parts) if self.parts else self.text
+
+    @property
     def by_customer(self) -> bool:
         return not (self.metadata.get(EXTERNAL) or self.metadata.get(REPEATS))
 
@@ -61,6 +66,14 @@ class UserSaid(Event):
 class Held(Event):
     """The customer wrote something short that the next words may go on from; a `UserSaid` that has it among its
     `parts` follows."""
+
+    text: str
+    message_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued(Event):
+    """A further request of the same message; it has its turn when the one before has been dealt with."""
 
     text: str
     message_id: str

@@ -201,7 +201,8 @@ def _waiting(conversation: Conversation) -> Waiting:
 
 
 def _last_words(events: Sequence[Event]) -> str:
-    return next((event.text for event in reversed(events) if isinstance(event, UserSaid)), "")
+    said = (event for event in reversed(events) if isinstance(event, UserSaid) and event.by_customer)
+    return next((event.whole for event in said), "")
 
 
 def _may_write(conversation: Conversation, person: str) -> None:

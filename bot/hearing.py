@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.conversation import Conversation
 from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
+from bot.requests import parts
 from bot.steps import Candidates
 from bot.wording import correction
 from retrieval.engine import Engine
@@ -27,6 +29,14 @@ def hear(
     vector = engine.encode([message.text])[0] if engine.policy else None
     candidates = Candidates(tuple(engine.answer(heard)), tuple(passages), engine.policy, vector)
     return _event(message, heard, engine.id, finder), candidates
+
+
+def hear_parts(
+    engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation
+) -> list[tuple[UserSaid, Candidates]]:
+    """The message as one, or its parts when it may be several requests. Slow: for a thread."""
+    pieces = parts(message.text)
+    return [hear(engine, finder, replace(message, text=piece), conversation) for piece in pieces]
 
 
 def _event(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:

@@ -32,11 +32,12 @@ from bot.events import (
     encode,
     now,
 )
-from bot.hearing import explicit, hear, user_said
+from bot.hearing import explicit, hear, hear_parts, user_said
 from bot.messages import Replies, UserMessage
 from bot.metrics import Metrics
 from bot.payload import parse_payload
 from bot.policy import decide
+from bot.requests import in_turn, next_in_turn, separate
 from bot.session import begin_session, open_session
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 from bot.stores.store import ConversationStore, Lost, Turn
@@ -167,6 +168,7 @@ class Manager:
         try:
             candidates = await self._listen(turn, message, engine)
             await self._act(turn, message, engine, candidates)
+            await self._work_off(turn, message, engine)
         except Exception as error:
             self._give_up(turn, message, engine, error)
 
@@ -178,11 +180,26 @@ class Manager:
         if payload := message.payload or parse_payload(message.text):
             turn.add(explicit(message, engine.id, payload))
             return Candidates(policy=engine.policy)
-        loop, conversation = asyncio.get_running_loop(), turn.conversation
+        heard = await self._hear(hear_parts, message, turn.conversation, engine)
+        if len(heard) > 1 and not separate(turn.conversation, heard, self.domain, self.limits(engine)):
+            heard = [await self._hear(hear, message, turn.conversation, engine)]
+        turn.add(*in_turn(message, [said for said, _ in heard]))
+        return heard[0][1]
+
+    async def _hear(
+        self, how: Callable[..., Result], message: UserMessage, conversation: Conversation, engine: Engine
+    ) -> Result:
+        loop = asyncio.get_running_loop()
         with self._metrics.understand.time():
-            said, candidates = await loop.run_in_executor(self._pool, hear, engine, self._finder, message, conversation)
-        turn.add(said)
-        return candidates
+            return await loop.run_in_executor(self._pool, how, engine, self._finder, message, conversation)
+
+    async def _work_off(self, turn: Turn, message: UserMessage, engine: Engine) -> None:
+        """The queued requests, one after the other, until one of them opens a form or goes to a person."""
+        while turn.conversation.queued and turn.conversation.loop is None and turn.conversation.mode == "bot":
+            following = next_in_turn(turn.conversation, message)
+            said, candidates = await self._hear(hear, following, turn.conversation, engine)
+            turn.add(said)
+            await self._act(turn, message, engine, candidates)
 
     async def _act(self, turn: Turn, message: UserMessage, engine: Engine, candidates: Candidates) -> None:
         limits = self.limits(engine)

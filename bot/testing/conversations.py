@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.action_server import ActionFailed, ActionServer
@@ -10,8 +11,10 @@ from bot.actions import hand_off, run
 from bot.conversation import Conversation
 from bot.domain import Domain
 from bot.events import BotSaid, Event, UserSaid
+from bot.messages import UserMessage
 from bot.payload import parse_payload
 from bot.policy import decide
+from bot.requests import in_turn, next_in_turn, separate
 from bot.session import open_session
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 from bot.testing.files import ConversationTest
@@ -53,21 +56,42 @@ class Rehearsal:
         self.limits = limits
         self.hear = hear
         self.conversation = Conversation("rehearsal")
+        self._queued: dict[str, tuple[UserSaid, Candidates]] = {}
 
     async def say(self, text: str, turn: Mapping[str, Any]) -> None:
         at = {} if turn.get("at") is None else {"at": float(turn["at"])}
         self._add(*open_session(self.conversation, self.domain, channel="test", at=at.get("at")))
-        heard = None if _scripted(text, turn) else self.hear
-        said, candidates = heard(text, self.conversation) if heard else _as_scripted(text, turn)
-        limits = self.limits if heard else Limits()
-        number = sum(isinstance(event, UserSaid) for event in self.conversation.events)
-        self._add(UserSaid(**{**vars(said), "message_id": f"m{number}", "channel": "test", **at}))
+        id_ = f"m{sum(isinstance(event, UserSaid) for event in self.conversation.events)}"
+        scripted = _scripted(text, turn) or "requests" in turn
+        limits = self.limits if self.hear and not scripted else Limits()
+        pieces = [(str(one["user"]), one) for one in turn.get("requests") or ()] or [(text, turn)]
+        heard = [self._said(*piece, id_, at) for piece in pieces]
+        if len(heard) > 1 and not separate(self.conversation, heard, self.domain, limits):
+            heard = [self._said(text, turn, id_, at)]
+        self._queued |= {said.text: (said, offers) for said, offers in heard[1:]}
+        message = UserMessage(self.conversation.id, text, id=id_, channel="test")
+        self._add(*in_turn(message, [said for said, _ in heard]))
+        await self._act(heard[0][1], limits)
+        while self.conversation.queued and self.conversation.loop is None and self.conversation.mode == "bot":
+            following = next_in_turn(self.conversation, message)
+            said, offers = self._queued[following.text]
+            self._add(replace(said, message_id=following.id, metadata=following.metadata))
+            await self._act(offers, limits)
+
+    async def _act(self, candidates: Candidates, limits: Limits) -> None:
         for _ in range(MOST_STEPS):
             step = decide(self.conversation, self.domain, candidates, limits)
             if isinstance(step, Wait):
                 return
             self._add(*await self._perform(step))
         raise EndlessTurn(f"{MOST_STEPS} steps and no end, the last {step}")
+
+    def _said(
+        self, text: str, turn: Mapping[str, Any], id_: str, at: Mapping[str, float]
+    ) -> tuple[UserSaid, Candidates]:
+        heard = None if _scripted(text, turn) else self.hear
+        said, offers = heard(text, self.conversation) if heard else _as_scripted(text, turn)
+        return UserSaid(**{**vars(said), "message_id": id_, "channel": "test", **at}), offers
 
     def _add(self, *events: Event) -> None:
         self.conversation = self.conversation.apply(*events)

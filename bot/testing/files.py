@@ -12,7 +12,7 @@ from bot.yaml_file import Block, Items, Place, read_yaml
 from retrieval.errors import BadInput, NotFound
 
 TURN_KEYS = (
-    "user", "intent", "confidence", "in_scope", "entities", "ranking", "answers", "passages", "at",
+    "user", "intent", "confidence", "in_scope", "entities", "ranking", "answers", "passages", "at", "requests",
     "says", "slots", "loop", "mode", "buttons", "event",
 )  # fmt: skip
 

@@ -66,7 +66,7 @@ def test_an_action_sees_the_tracker_as_rasa_would_send_it(sdk: str, shop: Domain
         "entity": "AB-1001",
         "intent": "echo",
         "channel": "widget",
-        "forms": ["order_status_form", "return_form", "survey_form"],
+        "forms": ["callback_form", "order_status_form", "return_form", "survey_form"],
     }
 
 
@@ -242,7 +242,7 @@ def test_a_server_of_rasa_3_6_works_unmodified(old_sdk: str, shop: Domain, conve
     said = call(old_sdk, "action_echo", conversation, shop)[0]
     assert isinstance(said, BotSaid)
     assert said.custom["entity"] == "AB-1001"
-    assert said.custom["forms"] == ["order_status_form", "return_form", "survey_form"]
+    assert said.custom["forms"] == ["callback_form", "order_status_form", "return_form", "survey_form"]
     assert [type(e) for e in call(old_sdk, "action_start_return", conversation, shop)] == [BotSaid, SlotSet, SlotSet]
     assert call(old_sdk, "action_everything", conversation, shop)
     with pytest.raises(ActionRefused):
@@ -268,7 +268,7 @@ def test_the_domain_is_sent_when_the_server_asks_for_it(sdk: str, shop: Domain, 
             for _ in range(2):
                 (said,) = await server.call("action_echo", conversation, shop)
                 assert isinstance(said, BotSaid)
-                assert said.custom["forms"] == ["order_status_form", "return_form", "survey_form"]
+                assert said.custom["forms"] == ["callback_form", "order_status_form", "return_form", "survey_form"]
         return sizes
 
     small, whole, again = asyncio.run(test())

@@ -9,9 +9,11 @@ import pytest
 from serving_desk import OPERATOR, Running
 from trained_desk import RETURNS
 
-from bot.events import BotSaid, Closed, GapFound, HandedOff, SessionStarted, UserSaid
+from bot.archive import to_transcript
+from bot.events import BotSaid, Closed, GapFound, HandedOff, Queued, SessionStarted, UserSaid
 from bot.manager import UserMessage
 from bot.settings import Settings
+from bot.widget.view import frame
 from retrieval.errors import BadInput, Unavailable
 
 pytestmark = pytest.mark.asyncio
@@ -40,6 +42,28 @@ async def test_what_the_bot_does_not_know_goes_to_a_person_once_and_is_a_gap(ser
         assert [e.text for e in events if isinstance(e, GapFound)] == ["do you sell gift cards"]
         assert await server.metric('deskhand_handoffs_total{reason="unknown"}') == 1
         assert await server.metric('deskhand_messages_total{channel="rest",outcome="silent"}') == 1
+
+
+STATUS_RULE = """
+version: "3.1"
+responses: {utter_status: [{text: It is on its way.}]}
+rules: [{rule: status, steps: [{intent: order_status}, {action: utter_status}]}]
+"""
+
+
+async def test_two_requests_in_one_message_are_both_answered(serve: Running, settings: Settings) -> None:
+    (settings.config_dir / "rules.yml").write_text(STATUS_RULE)
+    async with serve() as server:
+        text = f"{RETURNS[0]}, and where is my order"
+        both = [*RETURNS[1].split("\n\n"), "It is on its way."]
+        assert await server.texts(text, message_id="m1") == both
+        assert await server.texts(text, message_id="m1") == both, "a retry gets the same"
+        events = (await server.parts.store.read("u1")).events
+        assert [e.text for e in events if isinstance(e, Queued)] == ["where is my order"]
+        seen = [one["text"] for one in frame(0, events)["events"] if one["kind"] == "customer"]
+        assert seen == [text], "the customer sees it as it was written"
+        (turn, *_) = to_transcript("u1", events, ratings={}).turns
+        assert turn.text == text, "and so does training"
 
 
 async def test_a_customer_who_asks_gets_a_person(serve: Running) -> None:

@@ -1,0 +1,84 @@
+"""Several requests in one message: each is dealt with in its turn. Pure; `Manager` hears the parts.
+
+The first is what the message is about; the others are `Queued`, and are worked off when it has been dealt with: at
+once, or when the form that it opened is done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.conversation import LISTEN, Conversation
+from bot.domain import Domain
+from bot.events import REPEATS, Event, Queued, UserSaid
+from bot.messages import UserMessage
+from bot.payload import parse_payload
+from bot.policy import decide
+from bot.steps import Answer, Candidates, Cite, Limits, RunAction, Step
+from bot.wording import without_greeting
+
+MOST = 4
+WORDS = 3
+"""A request has at least so many words."""
+
+_ENDS = re.compile(r"(?<=[?!.？！。])\s+|\n+|\s*;\s+|,?\s+(?:and also|and then|also|plus)\s+|,\s+and\s+", re.IGNORECASE)
+
+Heard = tuple[UserSaid, Candidates]
+
+
+def parts(text: str) -> list[str]:
+    """What may be requests of their own: sentences, and what "and also" joins. One part when nothing can be split."""
+    if parse_payload(text):
+        return [text]
+    pieces = [piece.strip() for piece in _ENDS.split(without_greeting(text)) if piece and piece.strip()]
+    if not 2 <= len(pieces) <= MOST or any(len(piece.split()) < WORDS for piece in pieces):
+        return [text]
+    return pieces
+
+
+def separate(conversation: Conversation, heard: Sequence[Heard], domain: Domain, limits: Limits) -> bool:
+    """Whether each part leads somewhere of its own. A part that does not is a part of the others: "My tent broke. What
+    now?" is one request."""
+    if conversation.loop or conversation.mode != "bot":
+        return False
+    steps = [decide(conversation.apply(said), domain, offers, limits) for said, offers in heard]
+    return all(map(_leads, steps)) and len({_goal(step) for step in steps}) == len(steps)
+
+
+def _leads(step: Step) -> bool:
+    acts = isinstance(step, RunAction) and step.policy in ("rule", "story", "learned") and step.name != LISTEN
+    return acts or isinstance(step, Answer | Cite)
+
+
+def _goal(step: Step) -> str:
+    match step:
+        case RunAction(name=name):
+            return name
+        case Answer(text=text) | Cite(text=text):
+            return text
+        case _:
+            return ""
+
+
+def in_turn(message: UserMessage, heard: Sequence[UserSaid]) -> list[Event]:
+    """The first request as what the customer said, the others queued behind it."""
+    first, *others = heard
+    if not others:
+        return [first]
+    whole = message.parts or ({"id": message.id, "text": message.text},)
+    return [replace(first, parts=whole), *(Queued(text=one.text, message_id=message.id) for one in others)]
+
+
+def next_in_turn(conversation: Conversation, message: UserMessage) -> UserMessage:
+    """The first queued request as a message of its own, which the customer sees no second time."""
+    queued = conversation.queued[0]
+    return replace(
+        message,
+        id=f"{queued.message_id}#{len(conversation.queued)}",
+        text=queued.text,
+        metadata={**message.metadata, REPEATS: queued.message_id},
+        parts=(),
+        payload=None,
+    )
