@@ -1,5 +1,7 @@
 """Many widgets at once: how long a turn takes with 500 of them open, and what a restart of the server does to 200.
 
+As many messages a second come from 20 widgets first, so that what the other 480 cost stands side by side.
+
     python bench/channels.py --data data/demo --config config/demo [--json]
 
 Starts a real `deskhand serve` with its embedded Redis on temporary state and the bundle of `--data`. The widgets are
@@ -35,6 +37,7 @@ from serve import ROOT, Texts, quantile
 BACKOFF_S = (0.3, 0.8, 2.0, 4.0, 6.0)
 TARGETS = {"p95_ms": 100.0, "all_back_s": 10.0, "lost": 0, "doubled": 0}
 FAST = "1000000/minute"
+FEW = 20
 TOKEN = "the bench's own operator"
 
 
@@ -158,11 +161,11 @@ async def talk(widget: Widget, texts: Texts, every_s: float, stop: asyncio.Event
             taken.append(await widget.say(texts.next()))
 
 
-async def load(server: Server, texts: Texts, given: argparse.Namespace) -> dict[str, Any]:
-    async with open_widgets(server, given.widgets) as widgets:
+async def load(server: Server, texts: Texts, count: int, every_s: float, seconds: float) -> dict[str, Any]:
+    async with open_widgets(server, count) as widgets:
         stop, taken, cpu, began = asyncio.Event(), [], server.cpu_s(), time.perf_counter()
-        talks = [asyncio.create_task(talk(one, texts, given.every, stop, taken)) for one in widgets]
-        await asyncio.sleep(given.seconds)
+        talks = [asyncio.create_task(talk(one, texts, every_s, stop, taken)) for one in widgets]
+        await asyncio.sleep(seconds)
         stop.set()
         await asyncio.gather(*talks)
         seconds = time.perf_counter() - began
@@ -238,7 +241,9 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
         before = os.getloadavg()[0]
         server.start()
         try:
-            result: dict[str, Any] = {"load": await load(server, texts, given)}
+            often = given.every * FEW / given.widgets
+            result: dict[str, Any] = {"few": await load(server, texts, FEW, often, given.seconds)}
+            result["many"] = await load(server, texts, given.widgets, given.every, given.seconds)
             for number in (signal.SIGTERM, signal.SIGKILL):
                 result[f"restart_{signal.Signals(number).name}"] = await restart(server, texts, given, number)
         finally:
@@ -257,7 +262,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT / "data")
     parser.add_argument("--config", type=Path, default=ROOT / "config" / "demo")
     parser.add_argument("--widgets", type=int, default=500)
-    parser.add_argument("--every", type=float, default=20.0, help="seconds between two messages of one widget")
+    parser.add_argument("--every", type=float, default=50.0, help="seconds between two messages of one widget")
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--restart-widgets", type=int, default=200)
     parser.add_argument("--json", action="store_true")
