@@ -29,7 +29,7 @@ check: $(VENV)/.dev ## ruff, mypy strict, the architecture test, the docs test
 	@$(BIN)/pytest -q tests/test_architecture.py tests/test_docs.py
 
 bench: $(VENV)/.dev ## the measurements that end in docs/benchmarks.md; needs a trained bundle
-	@for file in bench/serve.py bench/quality.py bench/redaction.py; do \
+	@for file in bench/serve.py bench/channels.py bench/quality.py bench/redaction.py; do \
 	  echo "== $$file"; $(BIN)/python $$file; \
 	done
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from platform_server import PlatformServer
 from serving_desk import Server
 
@@ -119,3 +124,28 @@ async def test_names_and_secrets_are_checked_too(desk: Callable[..., Any]) -> No
     with pytest.raises(BadInput, match="DESKHAND_WEBHOOK_SECRETS"):
         async with desk({"webhooks": {"erp": HOOK}}, **SECRETS):
             pass
+
+
+async def test_the_example_of_the_documentation_is_a_configuration(desk: Callable[..., Any]) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", read("channels.md"), re.DOTALL)
+    async with desk(yaml.safe_load(example)["channels"], **SECRETS) as server:
+        message = {"contact": {"id": 7}, "message": {"id": "m1", "body": "/greet"}}
+        assert (await post(server, message)).json()["replies"][0]["text"] == "Hi, I am a bot."
+
+
+async def test_the_signature_of_a_mail_is_made_as_the_documentation_says(tmp_path: Path) -> None:
+    command = re.search(r"\$\((openssl .*)\)\"", read("channels.md"))
+    assert command is not None
+    (tmp_path / "mail.eml").write_bytes(b"From: a@b.example\r\n\r\nHello")
+    done = await asyncio.create_subprocess_exec(
+        *("bash", "-c", command[1]),
+        env={"DESKHAND_EMAIL_SECRET": "topsecret", "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await done.communicate()
+    assert shown.decode().strip() == signed("From: a@b.example\r\n\r\nHello")
+
+
+def read(page: str) -> str:
+    return (Path(__file__).parents[4] / "docs" / page).read_text("utf-8")
