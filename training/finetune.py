@@ -30,11 +30,11 @@ class Labelled:
     warmup: float = 0.1
 
 
-def epochs_for(rows: int, classes: int, *, thorough: bool) -> int:
-    """Few rows need many passes (ten at 10 a class), many rows few; `thorough` doubles them."""
+def recipe_for(rows: int, classes: int, *, batch: int, thorough: bool) -> Labelled:
+    """Few rows need many passes and large steps (docs/experiments.md); `thorough` passes twice as often."""
     each = rows / max(1, classes)
-    usual = 10 if each <= 15 else 6 if each <= 40 else 3
-    return usual * 2 if thorough else usual
+    epochs, learning_rate = (8, 1e-4) if each <= 15 else (6, 1e-4) if each <= 40 else (3, 5e-5)
+    return Labelled(epochs * 2 if thorough else epochs, learning_rate, batch)
 
 
 def finetune(

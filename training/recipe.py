@@ -21,13 +21,13 @@ from training.cluster import Labels
 from training.config import TrainingConfig
 from training.encoder import SentenceEncoder
 from training.export import export
-from training.finetune import Labelled, epochs_for, finetune
+from training.finetune import finetune, recipe_for
 from training.intent_head import HeldOut, held_out, plain_head
 from training.stages import Report
 
 LEAST_EACH = 8  # rows an intent, on average: below it a tuned encoder never beat a frozen one
 LEAST_ROWS = 300
-HELD = 0.15
+HELD, HELD_OF_FEW = 0.15, 0.25
 MOST_HELD = 2000
 FEW = 3000
 
@@ -113,15 +113,15 @@ class Recipe:
         """The exported encoder, tuned on `rows` (n,) from the head of the frozen vectors."""
         used: list[int] = np.flatnonzero(rows).tolist()
         tables = plain_head(frozen[used], self.intent_of[used], self.labels, strength=self._strength).tables
-        encoder = SentenceEncoder.load(self.config.encoder.base)
-        thorough = self.config.encoder.tune == "thorough"
-        epochs = epochs_for(len(used), len(self.labels), thorough=thorough)
+        settings = self.config.encoder
+        thorough = settings.tune == "thorough"
+        encoder = SentenceEncoder.load(settings.base)
         finetune(
             encoder,
             [self.texts[i] for i in used],
             self.intent_of[used],
             (tables.weight, np.maximum(tables.bias, -50)),
-            recipe=Labelled(epochs=epochs, batch=self.config.encoder.batch),
+            recipe=recipe_for(len(used), len(self.labels), batch=settings.batch, thorough=thorough),
             seed=self.config.seed,
             progress=lambda done, total, loss: self.progress("tune", done, total, f"loss {loss:.3f}"),
         )
@@ -136,9 +136,10 @@ class Recipe:
 
 
 def _held_by_intent(intent_of: Labels, *, seed: int) -> Flags:
-    """About `HELD` of the rows of every intent, at most `MOST_HELD` in all, and never the last row of one."""
+    """A share of the rows of every intent, at most `MOST_HELD` in all, and never the last row of one. Of few rows it is
+    larger, because a point is hard to see in a hundred rows, and because they are all tuned on in the end."""
     rng = np.random.default_rng(seed)
-    share = min(HELD, MOST_HELD / len(intent_of))
+    share = min(HELD_OF_FEW if len(intent_of) <= FEW else HELD, MOST_HELD / len(intent_of))
     held = np.zeros(len(intent_of), bool)
     for intent in np.unique(intent_of):
         rows = rng.permutation(np.flatnonzero(intent_of == intent))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.encoder import SentenceEncoder
-from training.finetune import Labelled, epochs_for, finetune
+from training.finetune import Labelled, finetune, recipe_for
 from training.intent_head import plain_head
 
 ASKED = {
@@ -59,7 +59,7 @@ def test_the_same_seed_tunes_the_same_encoder(tiny_encoder) -> None:
     np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize(("rows", "classes", "epochs"), [(770, 77, 10), (2000, 77, 6), (8600, 77, 3), (0, 0, 10)])
+@pytest.mark.parametrize(("rows", "classes", "epochs"), [(770, 77, 8), (2000, 77, 6), (8600, 77, 3), (0, 0, 8)])
 def test_few_rows_are_passed_over_more_often(rows: int, classes: int, epochs: int) -> None:
-    assert epochs_for(rows, classes, thorough=False) == epochs
-    assert epochs_for(rows, classes, thorough=True) == 2 * epochs
+    assert recipe_for(rows, classes, batch=32, thorough=False).epochs == epochs
+    assert recipe_for(rows, classes, batch=32, thorough=True).epochs == 2 * epochs
