@@ -27,12 +27,16 @@ _ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}$")
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Probabilities in [0, 1] from which on the bot acts by itself; they follow from the error budget."""
+    """Probabilities in [0, 1] from which on the bot acts by itself; they follow from the error budget.
+
+    `promises` says what `answer` would be for other budgets ("0.02"), so that the exam can show whether those are kept.
+    """
 
     answer: float = 0.9
     passage: float = 0.5
     intent: float = 0.5
     in_scope: float = 0.5
+    promises: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

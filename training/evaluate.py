@@ -162,6 +162,7 @@ def evaluate_replay(
         cases=tuple(cases),
         threshold=engine.thresholds.answer,
         error_budget=error_budget,
+        promises=engine.thresholds.promises,
         scored_by="action" if labelled else "answer group",
         left_out=len(asked) - len(kept),
         ms=tuple(took),
@@ -223,6 +224,7 @@ def _case(
         intent=heard.intent.name if heard.intent else "unknown",
         rank=next((rank for rank, hit in enumerate(hits, 1) if hit.answer in right), None),
         p_correct=hits[0].p_correct if hits else 0.0,
+        servable=bool(hits) and hits[0].servable,
         sent=sent.text if sent else None,
         right=sent is not None and sent.answer in right,
     )

@@ -125,10 +125,14 @@ def _hidden(answer_of: Labels, rng: np.random.Generator) -> Labels:
 
 
 def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget: float) -> tuple[Vector, float]:
-    """The logistic regression of P(correct), and the threshold at which a servable first answer may be sent.
+    """The logistic regression of P(correct), and the threshold at which a servable first answer may be sent."""
+    return _fit(seen, np.ones(len(seen.right), bool)), thresholds(seen, servable, [error_budget])[0]
 
-    The threshold is chosen on probabilities that conversations get from a fit without them: those of its own fit
-    flatter.
+
+def thresholds(seen: Judgement, servable: Sequence[bool], budgets: Sequence[float]) -> list[float]:
+    """The threshold for each budget.
+
+    They are chosen on probabilities that conversations get from a fit without them: those of its own fit flatter.
     """
     sure = np.zeros(len(seen.right), np.float32)
     fold = np.unique(seen.conversations, return_inverse=True)[1] % FOLDS
@@ -137,8 +141,8 @@ def calibrate_answers(seen: Judgement, servable: Sequence[bool], *, error_budget
         sure[~rest] = stacked(seen.signals[~rest, 0], _fit(seen, rest if rest.any() else ~rest))
     may = np.asarray(servable, bool)[seen.answers[:, 0]]
     counted = _weights(seen)[may]
-    threshold = threshold_for(sure[may], seen.right[may, 0], error_budget=error_budget, weight=counted)
-    return _fit(seen, np.ones(len(sure), bool)), max(LEAST_SURE, threshold)
+    found = [threshold_for(sure[may], seen.right[may, 0], error_budget=b, weight=counted) for b in budgets]
+    return [max(LEAST_SURE, threshold) for threshold in found]
 
 
 def _fit(seen: Judgement, rows: Flags) -> Vector:

@@ -13,6 +13,7 @@ from training.scores import Case, IntentRow, Scores, by_intent
 
 EXAMPLES = 10
 INTENTS = 30
+ENOUGH = 20
 
 
 def report(
@@ -75,7 +76,30 @@ def _promise(scores: Scores) -> list[str]:
         "| the bot said it was | answers | really right |",
         "| --- | ---: | ---: |",
         *_calibration(sent),
+        *_other_budgets(scores),
+        *_over_budget(scores),
     ]
+
+
+def _other_budgets(scores: Scores) -> Iterable[str]:
+    if not scores.promises:
+        return
+    yield from (
+        "",
+        "| with a budget of | bar | it would have answered | of these wrong |",
+        "| ---: | ---: | ---: | ---: |",
+    )
+    for one in scores.kept():
+        bar = f"{one.threshold:.0%}" if one.threshold <= 1 else "none keeps it"
+        yield f"| {one.budget:.0%} | {bar} | {one.answered} | {one.rate:.1%} |"
+
+
+def _over_budget(scores: Scores) -> Iterable[str]:
+    """Kinds of request with enough answers that were wrong more often than promised."""
+    for row in by_intent(scores.cases):
+        if row.answered >= ENOUGH and row.wrong > scores.error_budget * row.answered:
+            share = f"{row.wrong} of {row.answered} answers were wrong ({row.wrong / row.answered:.1%})"
+            yield f"\nOver the budget on its own: {cell(row.intent)}, where {share}."
 
 
 def _kept(rate: float, low: float, budget: float) -> str:

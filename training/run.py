@@ -23,7 +23,7 @@ from training.config import TrainingConfig
 from training.encoder import MULTILINGUAL, SentenceEncoder, seed_everything
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
-from training.heads import calibrate_answers, fit_answers, validate_answers
+from training.heads import calibrate_answers, fit_answers, thresholds, validate_answers
 from training.intent_head import FittedIntents, fit_intents
 from training.labelled import train_examples
 from training.log import Scalars
@@ -39,6 +39,7 @@ from training.write import Parts, write
 
 INTENT_EXAMPLES = 20_000
 COMPARED = 1000
+PROMISES = (0.02, 0.05, 0.1)
 VERSION = 4
 
 Encode = Callable[[Sequence[str]], Matrix]
@@ -147,6 +148,7 @@ class _Run:
         )  # fmt: skip
         servable = [answer.servable for answer in mined.answers]
         calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget)
+        promises = dict(zip(map(str, PROMISES), thresholds(seen, servable, PROMISES), strict=True))
         self.progress("heads", 1, 2, f"answers from P(correct) {threshold:.2f} on")
         model = replace(
             fit_answers(queries, mined.answer_of, len(mined.answers), keys=keys, seed=self.config.seed),
@@ -165,7 +167,7 @@ class _Run:
             weights=self.config.context.weights,
             config=self.config.model_dump_json(indent=1),
             data=self.data,
-            thresholds=_thresholds(threshold, intents),
+            thresholds=_thresholds(threshold, promises, intents),
             intents=intents.head if intents else None,
             model=model,
             answers=_answer_rows(mined),
@@ -274,10 +276,10 @@ class _Run:
         }
 
 
-def _thresholds(answer: float, intents: FittedIntents | None) -> Thresholds:
+def _thresholds(answer: float, promises: dict[str, float], intents: FittedIntents | None) -> Thresholds:
     if intents is None:
-        return Thresholds(answer=answer)
-    return Thresholds(answer=answer, intent=intents.intent, in_scope=intents.in_scope)
+        return Thresholds(answer=answer, promises=promises)
+    return Thresholds(answer=answer, promises=promises, intent=intents.intent, in_scope=intents.in_scope)
 
 
 def _answer_rows(mined: Mined) -> list[dict[str, Any]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,8 @@ class Case:
     """A customer turn that an agent answered, and what the bundle would have done.
 
     `rank` counts from 1: where the first right answer stands among the candidates, None when it is not among them.
-    `sent` is the text that the bot would have sent, None when it would have handed over; `right` is about `sent`.
+    `servable` tells whether the first candidate may be sent at all. `sent` is the text that would have been sent, None
+    when it would have handed over; `right` is about `sent`.
     `gold` is the label of the agent's reply: its action, or the id of the answer group that it falls into.
     """
 
@@ -31,6 +32,7 @@ class Case:
     p_correct: float
     sent: str | None
     right: bool
+    servable: bool = True
 
     @property
     def key(self) -> tuple[str, int]:
@@ -45,13 +47,30 @@ class Case:
         return self.sent is not None and self.right
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An error budget, the threshold that follows from it, and what that would have given on the exam."""
+
+    budget: float
+    threshold: float
+    answered: int
+    wrong: int
+
+    @property
+    def rate(self) -> float:
+        return self.wrong / self.answered if self.answered else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "wrong_answer_rate": self.rate}
+
+
 @dataclass(frozen=True)
 class Scores:
     """One bundle on one set of held-out conversations. `ms` holds the time of every case, in milliseconds.
 
     `scored_by`: `action` (labels of the agents' turns) or `answer group` (the group that the agent's reply falls into).
     `left_out` counts answered turns that could not be judged: no label where others carry one, or a conversation whose
-    outcome says that it was not resolved.
+    outcome says that it was not resolved. `promises` are the thresholds that the bundle would have for other budgets.
     """
 
     bundle: str
@@ -60,6 +79,7 @@ class Scores:
     error_budget: float
     scored_by: Literal["action", "answer group"]
     left_out: int = 0
+    promises: Mapping[str, float] = field(default_factory=dict)
     ms: tuple[float, ...] = ()
 
     @property
@@ -91,6 +111,14 @@ class Scores:
     def p99_ms(self) -> float | None:
         return float(np.percentile(self.ms, 99)) if self.ms else None
 
+    def kept(self) -> list[Promise]:
+        """What would have come of every budget for which the bundle knows a threshold."""
+        return [self._kept(float(budget), threshold) for budget, threshold in sorted(self.promises.items())]
+
+    def _kept(self, budget: float, threshold: float) -> Promise:
+        sent = [case for case in self.cases if case.servable and case.p_correct >= threshold]
+        return Promise(budget, threshold, len(sent), sum(case.rank != 1 for case in sent))
+
     def coverage_at(self, error: float) -> float | None:
         confidence = [case.p_correct for case in self.cases]
         return metrics.coverage_at_error(confidence, [case.rank == 1 for case in self.cases], error=error)
@@ -117,6 +145,7 @@ class Scores:
             "scored_by": self.scored_by,
             "threshold": self.threshold,
             "error_budget": self.error_budget,
+            "promises": [promise.to_json() for promise in self.kept()],
             "intervals_95": self._intervals(seed),
             "by_intent": [row.to_json() for row in by_intent(self.cases)],
         }

@@ -145,9 +145,25 @@ def _explain(engine: Engine, heard: Understanding) -> None:
         servable = "" if hit.servable else " (only a person can give it)"
         table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {' '.join(hit.text.split())[:120]}", asked)
     print_table(table)
+    _why(engine, heard)
     for passage in engine.search(heard, k=3):
         place = " / ".join(part for part in (passage.title, passage.heading) if part)
         line = f"     article: {passage.p_relevant:.2f} (from {at.passage:.2f}) {place}"
+        console.print(line, markup=False, style="dim")
+
+
+def _why(engine: Engine, heard: Understanding) -> None:
+    """The words that carried the first answer, and what would have changed it."""
+    from retrieval.explain import explain
+
+    found = explain(engine, heard)
+    if found is None:
+        return
+    words = ", ".join(f"{one.word!r} {one.effect:+.2f}" for one in found.carried_by()) or "no single word"
+    console.print(f"     carried by: {words}", markup=False, style="dim")
+    for change in found.changes[:3]:
+        then = "would be sent" if change.sent else "would not be sent"
+        line = f"     {change.text[:80]!r}: {change.answer} {change.p_correct:.2f}, {then}"
         console.print(line, markup=False, style="dim")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from training.gate import GateConfig, decide
@@ -37,6 +39,29 @@ def test_the_three_outcomes_add_up_with_their_ranges():
 )
 def test_the_promise_is_compared_with_what_happened(wrong, word):
     assert word in report(make(wrong=wrong))
+
+
+def test_other_budgets_are_judged_on_the_same_messages():
+    scores = replace(make(), promises={"0.1": 0.5, "0.02": 0.8, "0.05": 1.01})
+    kept = [(one.budget, one.answered, one.wrong) for one in scores.kept()]
+    assert kept == [(0.02, 80, 0), (0.05, 0, 0), (0.1, 200, 34)]
+    assert scores.summary()["promises"][2]["wrong_answer_rate"] == pytest.approx(0.17)
+    text = report(scores)
+    assert "| 2% | 80% | 80 | 0.0% |" in text
+    assert "| 5% | none keeps it | 0 | 0.0% |" in text
+    assert "| 10% | 50% | 200 | 17.0% |" in text
+
+
+def test_what_may_never_be_sent_answers_nothing_at_any_budget():
+    scores = make()
+    cases = tuple(replace(case, servable=False) for case in scores.cases)
+    assert replace(scores, cases=cases, promises={"0.1": 0.5}).kept()[0].answered == 0
+
+
+def test_a_kind_that_breaks_the_promise_on_its_own_is_named():
+    text = report(make(wrong=9))
+    assert "Over the budget on its own: refund, where 3 of 50 answers were wrong (6.0%)." in text
+    assert "Over the budget" not in report(make(wrong=4))
 
 
 def test_kinds_of_request_and_wrong_answers_are_tables_that_odd_text_cannot_break():

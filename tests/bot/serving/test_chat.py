@@ -32,6 +32,7 @@ def test_explain_shows_intents_thresholds_probabilities_and_where_an_answer_come
     assert "intents: " in shown
     at = Bundles(settings.bundles).manifest(trained.thirty).thresholds
     assert f"answers (from {at.answer:.2f})" in shown
+    assert re.search(r"carried by: '\w+' \+0\.\d\d", shown)
     assert re.search(rf"0\.9\d .*You have 30 days.*t\d+#0 \d\.\d\d {RETURNS[0]}", shown)
     assert re.search(rf"in scope: 0\.\d\d \(from {at.in_scope:.2f}\)", shown)
 
