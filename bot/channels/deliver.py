@@ -46,9 +46,9 @@ def work(channels: Mapping[str, Channel], events: Sequence[Event], offset: int) 
     """The channel and the parts to send for the event at `offset`; None when nothing has to be."""
     event, said = events[offset], speaker(events[:offset])
     channel = channels.get(said.channel) if said else None
-    if said is None or channel is None or _known_there(event, channel, events[:offset]):
+    to: Address | None = said.metadata.get("to") if said else None
+    if channel is None or not to or _known_there(event, channel, events[:offset]):
         return None
-    to: Address = said.metadata.get("to") or {}
     return channel, channel.parts(event, to)
 
 

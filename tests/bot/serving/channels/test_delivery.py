@@ -135,5 +135,7 @@ async def test_only_what_is_not_known_over_there_is_sent(desk: Callable[..., Any
         assert deliver.work(there, [heard, theirs], 1) is None
         assert deliver.work(there, [elsewhere, said], 1) is None
         assert deliver.work(there, [said], 0) is None
+        nowhere = UserSaid(text="hi", message_id="1", channel="crm")
+        assert deliver.work(there, [nowhere, said], 1) is None, "no address, nobody to send it to"
         reminder = UserSaid(text="EXTERNAL: x", message_id="2", metadata={"is_external": True})
         assert deliver.work(there, [heard, reminder, BotSaid(text="Still there?", in_reply_to="2")], 2) is not None
