@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,7 +19,8 @@ TOKEN = "rasa-token"
 
 
 def project_settings(project: Path, home: Path, redis_url: str, *, work: Path, **more: object) -> Settings:
-    """The project is only read: links to its files stand beside our configuration. `work` keeps the encoder."""
+    """The project is only read: links to its files stand beside our configuration. `work` keeps what
+    was trained."""
     config = home / "config"
     config.mkdir(parents=True)
     for path in project.iterdir():
@@ -26,6 +28,10 @@ def project_settings(project: Path, home: Path, redis_url: str, *, work: Path, *
             (config / path.name).symlink_to(path)
     (config / "deskhand.yml").write_text(CHANNELS)
     settings = Settings.build(data_dir=home / "data", config_dir=config, redis_url=redis_url, rasa_token=TOKEN, **more)
-    bundles, examples = Bundles(settings.bundles), nlu_examples(load_domain(config))
-    bundles.promote(train_examples(examples, config=TrainingConfig(), bundles=settings.bundles, work=work))
+    kept = Bundles(work / "projects" / project.name)
+    if not kept.ids():
+        examples = nlu_examples(load_domain(config))
+        train_examples(examples, config=TrainingConfig(), bundles=kept.root, work=work)
+    shutil.copytree(kept.root, settings.bundles)
+    Bundles(settings.bundles).promote(kept.ids()[0])
     return settings
