@@ -16,8 +16,10 @@ import asyncio
 import json
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -38,13 +40,16 @@ LOCK_S = 10.0
 # A lock is neither written to the append-only file nor replicated: it costs no fsync, and dies with its Redis.
 UNRECORDED = "redis.replicate_commands() redis.set_repl(redis.REPL_NONE) "
 
+REMEMBERED = 1000
+"""Conversations that a process knows to their last event, so that a turn costs the same however long one is."""
+
 PATIENCE_S = 1.0
 """Who waits in the queue asks far more often than this; one that has not is dead and holds nobody up."""
 
 NEXT_IN_LINE_S = 0.004
 
 # The rows, or 1 for who is next in line and 0 for those behind. KEYS: events, lock, queue, alive. ARGV:
-# token, expiry of the lock in ms, patience in ms.
+# token, expiry of the lock in ms, patience in ms, the first row that is wanted.
 BEGIN = (
     UNRECORDED
     + """
@@ -60,7 +65,7 @@ if (not first or first == ARGV[1]) and (redis.call('SET', KEYS[2], ARGV[1], 'NX'
         or redis.call('GET', KEYS[2]) == ARGV[1]) then
     redis.call('LREM', KEYS[3], 1, ARGV[1])
     redis.call('HDEL', KEYS[4], ARGV[1])
-    return redis.call('LRANGE', KEYS[1], 0, -1)
+    return redis.call('LRANGE', KEYS[1], ARGV[4], -1)
 end
 if redis.call('HSET', KEYS[4], ARGV[1], now) == 1 then redis.call('RPUSH', KEYS[3], ARGV[1]) end
 redis.call('PEXPIRE', KEYS[3], 60000)
@@ -139,6 +144,14 @@ async def _call(what: str, answer: Any) -> Any:
         return await answer
 
 
+@dataclass(frozen=True)
+class Known:
+    """A conversation as this process left it, and its last row as it stands in Redis."""
+
+    conversation: Conversation
+    last_row: str
+
+
 class RedisStore:
     def __init__(
         self, url: str, *, wait_s: float = 30.0, readers: Mapping[str, Callable[[Conversation], bool]] | None = None
@@ -160,6 +173,7 @@ class RedisStore:
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
         self._wait_s = wait_s
+        self._known: OrderedDict[str, Known] = OrderedDict()
         self._readers = readers or {}
         self._begin = self._redis.register_script(BEGIN)
         self._commit = self._redis.register_script(COMMIT)
@@ -170,9 +184,10 @@ class RedisStore:
     @asynccontextmanager
     async def turn(self, conversation_id: str) -> AsyncIterator[Turn]:
         token = secrets.token_hex(8)
-        rows = await self._lock(conversation_id, token)
+        known = self._known.get(conversation_id)
+        rows = await self._lock(conversation_id, token, known.conversation.version - 1 if known else 0)
         renewal = asyncio.create_task(self._keep(conversation_id, token))
-        turn = Turn(fold(conversation_id, map(_event, rows)), partial(self._append, token))
+        turn = Turn(await self._whole(conversation_id, known, rows), partial(self._append, token))
         try:
             yield turn
         finally:
@@ -182,9 +197,18 @@ class RedisStore:
                 with suppress(Unavailable):
                     await _call("released the lock", self._release(keys=[_lock(conversation_id)], args=[token]))
 
-    async def _lock(self, conversation_id: str, token: str) -> list[str]:
+    async def _whole(self, conversation_id: str, known: Known | None, rows: list[str]) -> Conversation:
+        """The conversation of these rows, which begin with the last that is known: a long one is not read again. Where
+        they do not, it was deleted in between, and all of it is read."""
+        if known is None:
+            return fold(conversation_id, map(_event, rows))
+        if rows and rows[0] == known.last_row:
+            return known.conversation.apply(*map(_event, rows[1:]))
+        return await self.read(conversation_id)
+
+    async def _lock(self, conversation_id: str, token: str, first: int) -> list[str]:
         keys = [_list(conversation_id), _lock(conversation_id), *_queue(conversation_id)]
-        args = [token, str(int(LOCK_S * 1000)), str(int(PATIENCE_S * 1000))]
+        args = [token, str(int(LOCK_S * 1000)), str(int(PATIENCE_S * 1000)), str(first)]
         deadline, pause = time.monotonic() + self._wait_s, 0.002
         while True:
             answer = await _call("read a conversation", self._begin(keys=keys, args=args))
@@ -210,7 +234,8 @@ class RedisStore:
         args: list[Any] = [turn.read_version, conversation.id, MODES.index(conversation.mode) + 2]
         args += [conversation.events[-1].at, NEW + conversation.id, token]
         args.append("" if conversation.due is None else conversation.due)
-        args += [json.dumps(encode(event)) for event in turn.new_events]
+        rows = [json.dumps(encode(event)) for event in turn.new_events]
+        args += rows
         outboxes = [outbox_key(reader) for reader, concerns in self._readers.items() if concerns(conversation)]
         keys = [_list(conversation.id), *INDEXES, DUE, _lock(conversation.id), *outboxes]
         length = await _call("stored a turn", self._commit(keys=keys, args=args))
@@ -219,6 +244,10 @@ class RedisStore:
                 f"conversation {conversation.id!r} was read at version {turn.read_version} and has moved on; "
                 "send the message again"
             )
+        self._known[conversation.id] = Known(conversation, rows[-1])
+        self._known.move_to_end(conversation.id)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
     def outbox(self, reader: str) -> Outbox:
         return Outbox(self._redis, _call, reader)

@@ -8,9 +8,10 @@ from typing import Any
 
 from bot.action_server import ActionFailed, ActionServer
 from bot.actions import hand_off, run
+from bot.bursts import joined
 from bot.conversation import Conversation
 from bot.domain import Domain
-from bot.events import BotSaid, Event, UserSaid
+from bot.events import BotSaid, Event, Held, UserSaid
 from bot.messages import UserMessage
 from bot.payload import parse_payload
 from bot.policy import decide
@@ -64,12 +65,15 @@ class Rehearsal:
         id_ = f"m{sum(isinstance(event, UserSaid) for event in self.conversation.events)}"
         scripted = _scripted(text, turn) or "requests" in turn
         limits = self.limits if self.hear and not scripted else Limits()
+        self._add(*(Held(text=str(one), message_id=f"{id_}-{n}") for n, one in enumerate(turn.get("before") or ())))
+        message = joined(UserMessage(self.conversation.id, text, id=id_, channel="test"), self.conversation.held)
+        text = message.text
         pieces = [(str(one["user"]), one) for one in turn.get("requests") or ()] or [(text, turn)]
         heard = [self._said(*piece, id_, at) for piece in pieces]
         if len(heard) > 1 and not separate(self.conversation, heard, self.domain, limits):
             heard = [self._said(text, turn, id_, at)]
+        heard[0] = (replace(heard[0][0], parts=message.parts), heard[0][1])
         self._queued |= {said.text: (said, offers) for said, offers in heard[1:]}
-        message = UserMessage(self.conversation.id, text, id=id_, channel="test")
         self._add(*in_turn(message, [said for said, _ in heard]))
         await self._act(heard[0][1], limits)
         while self.conversation.queued and self.conversation.loop is None and self.conversation.mode == "bot":

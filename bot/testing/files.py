@@ -13,6 +13,7 @@ from retrieval.errors import BadInput, NotFound
 
 TURN_KEYS = (
     "user", "intent", "confidence", "in_scope", "entities", "ranking", "answers", "passages", "at", "requests",
+    "before",
     "says", "slots", "loop", "mode", "buttons", "event",
 )  # fmt: skip
 

@@ -262,6 +262,34 @@ class TestRedisStore(StoreContract):
 
         self.run(test)
 
+    def test_a_turn_reads_only_what_is_new_since_the_last(self, redis_url: str) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            other = RedisStore(redis_url)
+            for number in range(3):
+                for one in (store, other, store):
+                    async with one.turn(id_) as turn:
+                        turn.add(said("hi", id_=f"m{number}"), BotSaid(text="hello"))
+                        await turn.commit()
+            async with store.turn(id_) as mine, asyncio.timeout(5):
+                assert mine.conversation == await other.read(id_), "whoever wrote what"
+            await other.close()
+
+        self.run(test)
+
+    def test_a_conversation_that_was_deleted_begins_anew(self, redis_url: str) -> None:
+        async def test(store: ConversationStore, id_: str) -> None:
+            assert isinstance(store, RedisStore)
+            for texts in (["a", "b"], ["c"], ["d", "e", "f"]):
+                for text in texts:
+                    async with store.turn(id_) as turn:
+                        turn.add(said(text))
+                        await turn.commit()
+                async with store.turn(id_) as turn:
+                    assert [event.text for event in turn.conversation.events] == texts  # type: ignore[attr-defined]
+                await store._redis.delete(f"deskhand:c:{id_}")
+
+        self.run(test)
+
     def test_a_turn_that_takes_long_keeps_its_lock(self, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bot.stores.redis.LOCK_S", 0.06)
 
