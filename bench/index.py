@@ -61,7 +61,7 @@ def rows_and_queries(work: Path, count: int, shared: Path | None) -> tuple[Path,
 
 
 def mixed(real: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    near = np.argsort(-(real @ real.T), axis=1)[:, 1:16] if len(real) < 5000 else neighbours(real)
+    near = neighbours(real)
     out = np.empty((count, real.shape[1]), np.float32)
     for start in range(0, count, 50_000):
         size = min(50_000, count - start)
@@ -75,8 +75,10 @@ def mixed(real: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def neighbours(real: np.ndarray) -> np.ndarray:
-    parts = [np.argpartition(-(real[at : at + 500] @ real.T), 16, axis=1)[:, :16] for at in range(0, len(real), 500)]
-    return np.concatenate(parts)
+    out = np.empty((len(real), 16), np.int64)
+    for at in range(0, len(real), 500):
+        out[at : at + 500] = np.argpartition(-(real[at : at + 500] @ real.T), 16, axis=1)[:, :16]
+    return out
 
 
 def truth(rows: Path, queries: Path) -> np.ndarray:

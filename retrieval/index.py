@@ -13,14 +13,16 @@ The exact comparison reads the few rows it needs from `exact`, which may be mapp
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import index_gpu
 from retrieval.errors import BadBundle
 from retrieval.types import Matrix
 
@@ -31,9 +33,14 @@ RECALL_TARGET = 0.95
 RECALL_K = 10
 MARGIN = 0.01  # tuned above the target: other questions than those it was tuned on
 TUNING_ROWS = 200
+QUESTION = 0.7  # cosine of a question used for tuning and the row that it was made from
 TRAINING_ROWS = 40  # of each list
 RESCORED = 2  # candidates that are compared exactly for each one asked for, at least `LEAST`
 LEAST = 30
+MAPPED_BYTES = 256 << 20
+LEAST_OF_PRODUCTS = 500  # 4-bit product codes are rough
+
+Device = Literal["cpu", "gpu"]
 
 faiss.omp_set_num_threads(1)
 
@@ -54,10 +61,22 @@ class Index:
         self._index = index
         self._exact = exact
         self.tuned = tuned
+        self._least = LEAST_OF_PRODUCTS if isinstance(index, faiss.IndexIVFPQFastScan) else LEAST
+        self._gpu: index_gpu.OnGpu | None = None
 
     @classmethod
-    def build(cls, vectors: Matrix, *, recall_target: float = RECALL_TARGET) -> Index:
-        """`vectors` is (n, d) float32, C order. Rows need not be of length one; scores are inner products."""
+    def build(cls, vectors: Matrix, *, recall_target: float = RECALL_TARGET, device: Device = "cpu") -> Index:
+        """`vectors` is (n, d) float32, C order. Rows need not be of length one; scores are inner products.
+
+        `device="gpu"` searches on the GPU (`index_gpu.py`) and falls back to the CPU with one line in the log.
+        """
+        built = cls._build(vectors, recall_target)
+        if device == "gpu":
+            built._gpu = index_gpu.copy(built._index, vectors)
+        return built
+
+    @classmethod
+    def _build(cls, vectors: Matrix, recall_target: float) -> Index:
         count, dimension = vectors.shape
         if vectors.nbytes <= FLAT_BYTES:
             index: Any = faiss.IndexFlatIP(dimension)
@@ -105,10 +124,12 @@ class Index:
         if k == 0:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
         queries = np.ascontiguousarray(queries, np.float32)
+        if self._gpu is not None and (found := self._gpu.search(queries, k)) is not None:
+            return found
         if self._exact is None:
             scores, rows = self._index.search(queries, k)
             return scores, rows
-        _, rows = self._index.search(queries, min(len(self), max(RESCORED * k, LEAST)))
+        _, rows = self._index.search(queries, min(len(self), max(RESCORED * k, self._least)))
         return _rescored(queries, rows, self._exact, k)
 
     def save(self, path: Path) -> None:
@@ -121,8 +142,9 @@ class Index:
     def load(cls, path: Path, *, exact: Matrix | None = None) -> Index:
         """Codes are mapped from the file, so that processes share them. `exact` are the rows it was built from, which
         indexes above `FLAT_BYTES` compare the best with."""
+        inverted = path.with_suffix(".tuned.json").is_file()
         try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if inverted else faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise BadBundle(f"index {path} cannot be read: {reason}; build it again or roll back") from error
@@ -169,23 +191,21 @@ def _inverted(vectors: Matrix) -> Any:
 
 
 def _tune(index: Index, vectors: Matrix, target: float) -> Tuned:
-    """The fewest lists that find the target on rows of the index itself, each row not counted as its own neighbour."""
+    """The fewest lists that find the target for questions: rows of the index, moved towards another row until they are
+    as far away as questions are from the texts that answer them. Rows themselves, or rows with noise, find their
+    neighbours in their own list and promise too much."""
     inner = index._index
-    asked = np.sort(np.random.default_rng(1).choice(len(vectors), TUNING_ROWS, replace=False))
-    queries = np.ascontiguousarray(vectors[asked])
-    truth = _exact(queries, vectors, RECALL_K + 1)
-    probes, recall = 1, 0.0
+    rng = np.random.default_rng(1)
+    asked, towards = (np.sort(rng.choice(len(vectors), TUNING_ROWS, replace=False)) for _ in range(2))
+    share = np.sqrt(1 - QUESTION**2)
+    queries = np.ascontiguousarray(QUESTION * vectors[asked] + share * vectors[rng.permutation(towards)], np.float32)
+    truth = _exact(queries, vectors, RECALL_K)
+    probes = 1
     while True:
         inner.nprobe = probes
-        _, found = index.search(queries, RECALL_K + 1)
-        recall = float(
-            np.mean(
-                [
-                    len((set(right) & set(got)) - {own}) / len(set(right) - {own})
-                    for right, got, own in zip(truth.tolist(), found.tolist(), asked.tolist(), strict=True)
-                ]
-            )
-        )
+        _, found = index.search(queries, RECALL_K)
+        shared = [len(set(a) & set(b)) / RECALL_K for a, b in zip(truth.tolist(), found.tolist(), strict=True)]
+        recall = float(np.mean(shared))
         if recall >= min(target + MARGIN, 0.999) or probes >= inner.nlist:
             return Tuned(probes, recall, len(asked))
         probes = min(inner.nlist, max(probes + 1, round(probes * 1.3)))
@@ -207,6 +227,17 @@ def _rescored(queries: Matrix, rows: NDArray[np.int64], vectors: Matrix, k: int)
     scores = np.full(rows.shape, -np.inf, np.float32)
     for query, own, out in zip(queries, rows, scores, strict=True):
         found = own >= 0
-        out[found] = vectors[own[found]] @ query
+        out[found] = _read(vectors, own[found]) @ query
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+
+
+def _read(vectors: Matrix, rows: NDArray[np.int64]) -> Matrix:
+    """Some rows. Of a large mapped file they are read instead of touched: the kernel maps 16 pages around each one that
+    is touched, and after some thousand questions all of the file would count as this process's memory."""
+    if not isinstance(vectors, np.memmap) or vectors.nbytes < MAPPED_BYTES or vectors.filename is None:
+        return vectors[rows]
+    width = vectors.strides[0]
+    with open(vectors.filename, "rb", buffering=0) as file:
+        parts = [os.pread(file.fileno(), width, vectors.offset + int(row) * width) for row in rows]
+    return np.frombuffer(b"".join(parts), np.float32).reshape(len(rows), -1)

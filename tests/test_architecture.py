@@ -20,7 +20,7 @@ HOMES = {
     "alembic": ("bot/stores/sql.py", "bot/stores/migrations/"),
     "jmespath": ("bot/channels/config.py", "bot/channels/webhook.py"),
     "mcp": ("bot/channels/mcp.py",),
-    "faiss": ("retrieval/index.py",),
+    "faiss": ("retrieval/index.py", "retrieval/index_gpu.py"),
     "jwt": ("bot/web_tokens.py",),
     "socketio": ("bot/channels/socketio.py",),
     "onnxruntime": ("retrieval/encoder.py", "training/export.py"),

@@ -172,6 +172,26 @@ def show(
 
 
 @app.command()
+def learn(data: Data = None, config: ConfigDir = None, as_json: AsJson = False) -> None:
+    """Let FAQ entries learn other wordings of their question from the requests of the bundle in service."""
+    from retrieval.phrasings import learned
+
+    settings = Settings.build(data_dir=data, config_dir=config)
+    library, engine = _shelf(settings, None).library, _engine(settings)
+    library.sync()
+    owner = engine.answers.answer_of.tolist() if engine.answers is not None else []
+    requests = [(int(number), text) for number, (_, _, text) in zip(owner, engine.questions, strict=True)]
+    wordings = learned(library.articles(), [str(row["text"]) for row in engine.table], requests, engine.encode)
+    new = library.learn(wordings)
+    if as_json:
+        typer.echo(json.dumps({"new": new, "wordings": wordings}, ensure_ascii=False))
+        return
+    console.print(
+        f"{new} new wordings of {len(wordings)} entries; 'deskhand knowledge sync' or a running server indexes them"
+    )
+
+
+@app.command()
 def search(
     text: Annotated[str, typer.Argument(help="A question as a customer would ask it.")],
     history: Annotated[
