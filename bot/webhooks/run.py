@@ -52,10 +52,14 @@ class Webhooks:
         if not patient or self._due("relay", RELAY_S if await asyncio.to_thread(self.hooks.endpoints) else IDLE_S):
             told = await self._relay.relay()
         if self._due("look", LOOK_AROUND_S):
-            await asyncio.to_thread(self._relay.look_around)
+            await asyncio.to_thread(self.look_around)
         if self._due("tidy", TIDY_S):
             await asyncio.to_thread(self.hooks.forget, time.time() - KEEP_S)
         return told + await asyncio.to_thread(self._deliverer.send_due)
+
+    def look_around(self) -> None:
+        """Bundles and drift, which no commit of a conversation tells of."""
+        self._relay.look_around()
 
     def _due(self, what: str, every_s: float) -> bool:
         if time.monotonic() - self._last[what] < every_s and self._last[what]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -270,8 +272,20 @@ async def test_bundles_that_come_and_go_are_told(serve: Running, receiver: Recei
         bundles.promote(second)
         await call(server, "POST", "/bundles/rollback")
         await work(webhooks)
-        told = [(one["type"], one["data"]["bundle"], one["data"]["before"]) for one in receiver.events(made["secret"])]
-        assert sorted(told) == [("bundle.promoted", second, first), ("bundle.rolled_back", first, second)]
+        made_now = bundles.root / "20991231T000000-0000abcd"
+        shutil.copytree(bundles.path(str(first)), made_now)
+        (made_now / "manifest.json").touch()
+        await work(webhooks)
+        await asyncio.to_thread(webhooks.look_around)
+        await work(webhooks)
+        told = [
+            (one["type"], one["data"]["bundle"], one["data"].get("before")) for one in receiver.events(made["secret"])
+        ]
+        assert sorted(told) == [
+            ("bundle.evaluated", made_now.name, None),
+            ("bundle.promoted", second, first),
+            ("bundle.rolled_back", first, second),
+        ]
 
 
 def days(today: date, asked: int, before: float, recent: float) -> list[Day]:
