@@ -47,9 +47,11 @@ def superseded(message: UserMessage, held: Sequence[Held]) -> bool:
 
 def joined(message: UserMessage, held: Sequence[Held]) -> UserMessage:
     """The message with what was held before it; a greeting before a whole sentence says nothing and is left out."""
-    if not held or [one.message_id for one in held] == [message.id]:
+    if not held:
         return message
     parts = [{"id": one.message_id, "text": one.text, "held": True} for one in held]
+    if [one.message_id for one in held] == [message.id]:
+        return replace(message, parts=tuple(parts))
     if held[-1].message_id != message.id:
         parts.append({"id": message.id, "text": message.text})
     text = " ".join(str(part["text"]).strip() for part in parts)

@@ -41,6 +41,8 @@ HOMES = {
     "openai": ("retrieval/writer.py",),
     "pypdf": ("retrieval/ingest/pdf.py",),
     "trafilatura": ("retrieval/ingest/html.py",),
+    "obstore": ("bot/files.py",),
+    "rjsmin": ("bot/widget/assets.py",),
     "rasa_sdk": ("config/demo/actions/",),
     "httpcore": ("bot/webhooks/send.py",),
     "limits": ("bot/stores/rates.py",),

@@ -17,7 +17,10 @@ from fastapi import APIRouter, Request, Response
 from retrieval.errors import NotFound
 
 HERE = Path(__file__).parent
-MODULES = ("style", "strings", "dom", "connection", "visitor", "chat", "forms", "markup", "messages", "element")
+MODULES = (
+    *("style", "strings", "dom", "connection", "visitor", "chat", "forms", "markup", "messages", "signs", "transcript"),
+    "element",
+)
 """Each after those that it imports."""
 
 IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)

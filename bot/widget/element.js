@@ -2,17 +2,15 @@
 // in a shadow root. What happens is told by DOM events that bubble: deskhand:opened, closed, ready, ...
 
 import { Chat } from "./chat.js";
-import { face, h, icon, button } from "./dom.js";
 import { prechat, threadList } from "./forms.js";
 import { panelParts } from "./markup.js";
 import { Messages } from "./messages.js";
+import { Signs } from "./signs.js";
 import { locale, say, speak, when } from "./strings.js";
 import { sheet } from "./style.js";
+import { save } from "./transcript.js";
 import { Visitor } from "./visitor.js";
 
-const TYPING_MS = 350; // An answer quicker than this needs no dots.
-const PERSON_MS = 6_000; // A person who writes says so again within this time.
-const BROKEN_MS = 1_500; // A break shorter than this needs no words.
 const MOST_THREADS = 20;
 const SPEAKS = ["bot", "person"];
 
@@ -23,9 +21,9 @@ class DeskhandChat extends HTMLElement {
   #chat;
   #parts;
   #messages;
+  #signs;
+  #unread = 0;
   #ready = null;
-  #typing = 0;
-  #broken = 0;
   #dark = matchMedia("(prefers-color-scheme: dark)");
   #small = matchMedia("(max-width: 480px), (max-height: 480px)");
 
@@ -136,7 +134,7 @@ class DeskhandChat extends HTMLElement {
       reset: () => (this.#chats.forEach((chat) => chat.restart()), this.#open(1)),
       kept: () => this.#read(),
       error: (reason, quiet) => {
-        if (!quiet) this.#alert(say("noSession", { reason }));
+        if (!quiet) this.#signs.alert(say("noSession", { reason }));
         this.#emit("error", { reason });
       },
     });
@@ -164,9 +162,10 @@ class DeskhandChat extends HTMLElement {
           events: (chat, events) => this.#hear(chat, events),
           reset: (chat) => this.#shown(chat, () => (this.#messages.clear(), this.#greet())),
           pending: (chat, item) => this.#shown(chat, () => this.#pend(item)),
-          live: (chat) => this.#shown(chat, () => this.#line()),
-          typing: (chat, person) => this.#shown(chat, () => (this.#messages.read(), this.#dots(PERSON_MS, person))),
-          draft: (chat, event) => this.#shown(chat, () => (this.#dots(), this.#messages.draft(event))),
+          live: (chat) => this.#shown(chat, () => this.#signs.line(this.#chat.live, () => this.#visitor.kept.token)),
+          typing: (chat, person) =>
+            this.#shown(chat, () => (this.#messages.read(), this.#signs.typing(person), this.#messages.follow())),
+          draft: (chat, event) => this.#shown(chat, () => (this.#signs.still(), this.#messages.draft(event))),
         }),
       );
     return this.#chats.get(number);
@@ -179,13 +178,14 @@ class DeskhandChat extends HTMLElement {
   /** Everything anew, from what is known: at the start, in another language, for another conversation. */
   #build() {
     const was = this.#parts;
+    const picture = (person) => this.#visitor.session?.faces?.[person];
     this.#messages = new Messages({
       choose: ({ title, payload }) => this.#send(payload ?? title, { title: payload ? title : "" }),
       retry: (id) => this.#chat.retry(id),
       rate: (id, rating, comment) => this.#tell("feedback", { id, rating, comment }),
       asksScore: () => this.#visitor.session?.csat,
       score: (body) => this.#tell("score", body),
-      picture: (person) => this.#visitor.session?.faces?.[person],
+      picture,
       url: (path) => this.#visitor.url(path),
     });
     const on = {
@@ -200,19 +200,24 @@ class DeskhandChat extends HTMLElement {
       menu: () => this.#menu(this.#parts.menu.hidden),
       newThread: () => this.#new(),
       threads: () => this.#list(),
-      transcript: () => (this.#menu(false), this.#download()),
+      transcript: () => {
+        this.#menu(false);
+        const { name, greeting } = this.#visitor.session ?? {};
+        save(name, greeting || say("greeting"), this.#chat.events);
+      },
       end: () => (this.#menu(false), this.#tell("close", {})),
       back: () => (this.#page(), this.#focus()),
     };
     this.#parts = panelParts(this.#messages.node, on);
+    this.#signs = new Signs(this.#parts, picture);
     if (was) this.#parts.composer.value = was.composer.value;
     this.shadowRoot.replaceChildren(this.#parts.root);
     this.#dress();
     this.#greet();
     this.#show(this.#chat.events);
     for (const item of this.#chat.outbox) this.#messages.pending(item);
-    this.#mode();
-    this.#line();
+    this.#signs.mode(this.#chat);
+    this.#signs.line(this.#chat.live, () => this.#visitor.kept.token);
     if (was && !was.panel.hidden) {
       this.#parts.panel.hidden = false;
       this.#parts.root.toggleAttribute("data-open", true);
@@ -263,7 +268,7 @@ class DeskhandChat extends HTMLElement {
           this.#focus();
         }),
       );
-    this.#alert("");
+    this.#signs.alert("");
     this.#grow();
   }
 
@@ -275,8 +280,8 @@ class DeskhandChat extends HTMLElement {
       const history = events.length > 1 && !node.querySelector(".customer, .bot time");
       node.setAttribute("aria-live", history ? "off" : "polite");
       this.#show(events);
-      this.#dots();
-      this.#mode();
+      this.#signs.still();
+      this.#signs.mode(this.#chat);
       if (chat.offset && this.#parts.page.firstChild?.matches(".box")) this.#page();
       if (events.length) this.#messages.follow();
     });
@@ -292,14 +297,14 @@ class DeskhandChat extends HTMLElement {
   #pend(item) {
     this.#messages.pending(item);
     this.#messages.scroll();
-    if (!["sending", "sent"].includes(item.state)) this.#dots();
+    if (!["sending", "sent"].includes(item.state)) this.#signs.still();
   }
 
   #send(text, options) {
     this.#page();
     this.#chat.send(text, options);
     this.#emit("messageSent", { text: options?.title || text });
-    if (this.#chat.mode === "bot" || this.#chat.mode === "closed") this.#dots(Infinity);
+    if (this.#chat.mode === "bot" || this.#chat.mode === "closed") this.#signs.typing();
     this.#settle();
   }
 
@@ -337,7 +342,7 @@ class DeskhandChat extends HTMLElement {
   /** feedback | score | close; says whether it arrived. */
   async #tell(path, body) {
     const arrived = await this.#chat.tell(path, body);
-    if (!arrived) this.#alert(say("notArrived"));
+    if (!arrived) this.#signs.alert(say("notArrived"));
     else if (path !== "close") this.#parts.heard.textContent = say("thanks");
     if (arrived && path !== "close") this.#emit("rated", body);
     return arrived;
@@ -363,7 +368,7 @@ class DeskhandChat extends HTMLElement {
 
   async #list() {
     const found = await this.#visitor.ask("threads").catch(() => null);
-    if (!found) return this.#alert(say("notArrived"));
+    if (!found) return this.#signs.alert(say("notArrived"));
     const { seen = {} } = this.#visitor.kept;
     const threads = found.threads.map((one) => ({ ...one, unread: one.next > (seen[one.thread] ?? 0) }));
     this.#page(threadList(threads, when, (thread) => (thread ? this.#open(thread) : this.#new(found.threads))));
@@ -388,26 +393,11 @@ class DeskhandChat extends HTMLElement {
     this.#focus();
   }
 
-  #download() {
-    const name = { customer: () => say("you"), bot: () => say("assistant"), person: ({ person }) => person };
-    const { session } = this.#visitor;
-    const lines = this.#chat.events
-      .filter(({ kind }) => name[kind])
-      .map((event) => {
-        const said = [event.text, ...(event.files ?? []).map((file) => file.name)].filter(Boolean).join(" ");
-        return `[${when(event.at, { dateStyle: "short", timeStyle: "short" })}] ${name[event.kind](event)}: ${said}`;
-      });
-    const text = [session?.name, session?.greeting || say("greeting"), ...lines].join("\n");
-    const href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    h("a", { href, download: "chat.txt" }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 1000);
-  }
-
   #grow() {
     const { composer, send } = this.#parts;
     const limit = this.#visitor.session?.max_chars ?? Infinity;
     const over = [...composer.value].length - limit;
-    this.#alert(over > 0 ? say("tooLong", { over, limit }) : "");
+    this.#signs.alert(over > 0 ? say("tooLong", { over, limit }) : "");
     send.disabled = over > 0 || !composer.value.trim();
     composer.style.height = "auto";
     composer.style.height = `${Math.min(composer.scrollHeight || 36, 132)}px`;
@@ -446,89 +436,19 @@ class DeskhandChat extends HTMLElement {
     to.focus();
   }
 
-  #mode() {
-    const { mode, person } = this.#chat;
-    const { status, sign, person: ask } = this.#parts;
-    status.dataset.mode = mode;
-    status.textContent =
-      { waiting: say("waiting"), person: say("withPerson", { person }) }[mode] ?? say("assistant");
-    sign.replaceChildren(mode === "person" ? face(person, this.#visitor.session?.faces?.[person]) : face());
-    sign.classList.toggle("person", mode === "person");
-    ask.disabled = mode === "waiting" || mode === "person";
-    ask.lastChild.textContent = ask.disabled ? status.textContent : say("askPerson");
-  }
-
-  /** Badge and preview, for all conversations of this visitor. */
+  /** What is new in all conversations of this visitor. */
   #read() {
     if (!this.#parts) return;
-    const { panel, launcher, badge, glyph } = this.#parts;
-    const open = !panel.hidden;
-    if (open && this.#chat.unread.length + this.#chat.offset > this.#chat.seen) this.#chat.see();
-    const unread = [...this.#chats.values()].flatMap((chat) => chat.unread);
-    badge.hidden = !unread.length;
-    badge.textContent = unread.length > 9 ? "9+" : unread.length;
-    glyph.replaceChildren(icon(open ? "down" : "chat"));
-    const closed = unread.length ? say("openUnread", { count: unread.length }) : say("open");
-    launcher.setAttribute("aria-label", open ? say("close") : closed);
-    this.#preview(open ? null : unread.at(-1));
+    if (!this.#parts.panel.hidden) this.#chat.see();
+    const chats = [...this.#chats.values()];
+    const unread = chats.flatMap((chat) => chat.unread);
+    this.#signs.news(unread, (event) => {
+      const { thread } = chats.find((chat) => chat.unread.includes(event)) ?? this.#chat;
+      if (thread !== this.#chat.thread) this.#open(thread);
+      this.show();
+    });
     if (this.#unread !== unread.length) this.#emit("unread", { count: unread.length });
     this.#unread = unread.length;
-  }
-  #unread = 0;
-
-  #preview(event) {
-    const { preview } = this.#parts;
-    if (preview.dataset.id === event?.id) return;
-    preview.hidden = !event;
-    preview.dataset.id = event?.id ?? "";
-    if (!event) return preview.replaceChildren();
-    const dismiss = () => (preview.hidden = true);
-    preview.replaceChildren(
-      h(
-        "button",
-        { type: "button", class: "peek", click: () => this.show() },
-        h("b", {}, event.person || this.#visitor.session?.name),
-        h("span", { dir: "auto" }, event.text),
-      ),
-      button("quiet", dismiss, icon("close"), say("dismiss")),
-    );
-  }
-
-  /** Dots for as long as `ms`; without it, none. */
-  #dots(ms, person) {
-    const { typing, heard, who } = this.#parts;
-    clearTimeout(this.#typing);
-    if (!ms) typing.hidden = true;
-    else
-      this.#typing = setTimeout(
-        () => {
-          who.replaceChildren(face(person, this.#visitor.session?.faces?.[person]));
-          typing.classList.toggle("person", Boolean(person));
-          typing.hidden = false;
-          heard.textContent = say("typing", { person: person ?? say("assistant") });
-          this.#messages.follow();
-          if (ms < Infinity) this.#typing = setTimeout(() => this.#dots(), ms);
-        },
-        person ? 0 : TYPING_MS,
-      );
-  }
-
-  #line() {
-    const { root, line } = this.#parts;
-    root.toggleAttribute("data-live", this.#chat.live);
-    clearTimeout(this.#broken);
-    if (this.#chat.live) line.hidden = true;
-    else
-      this.#broken = setTimeout(() => {
-        line.textContent = say("reconnecting");
-        line.hidden = !this.#visitor.kept.token;
-      }, BROKEN_MS);
-  }
-
-  #alert(text) {
-    const { alert } = this.#parts;
-    alert.textContent = text;
-    alert.hidden = !text;
   }
 }
 

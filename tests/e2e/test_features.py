@@ -152,6 +152,8 @@ def test_a_person_in_another_conversation_is_heard_of_too(visitor: Visitor, desk
     desk.as_person(visitor.conversation, "messages", person="Maya", text="I am in the first conversation")
     expect(visitor.page.get_by_role("button", name="Open chat, 1 unread")).to_be_visible()
     expect(visitor.page.locator(".preview")).to_contain_text("I am in the first conversation")
+    visitor.page.locator(".preview .peek").click()
+    expect(visitor.log.get_by_text("I am in the first conversation")).to_be_visible()
 
 
 def test_what_was_said_last_is_shown_beside_the_button_and_can_be_put_away(visitor: Visitor, desk: Desk) -> None:
