@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Depends
 
 from bot.accepted import Inbound
-from bot.api import bundles, conversations, deliveries, keys, knowledge, training, webhooks
+from bot.api import bundles, conversations, deliveries, explain, keys, knowledge, training, webhooks
 from bot.api.route import ALL, described, route_class
 from bot.auth import Access
 from bot.engines import Engines
@@ -47,6 +47,7 @@ def router(
     training.add(routes, access, desk, records, engines, jobs)
     knowledge.add(routes, access, engines, articles)
     bundles.add(routes, access, on_disk, jobs)
+    explain.add(routes, access, engines)
     keys.add(routes, access, api_keys)
     deliveries.add(routes, access, outbox)
     webhooks.add(routes, access, hooks, private=webhooks_private)

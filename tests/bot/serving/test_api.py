@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from serving_desk import OPERATOR, Running, Server
+from trained_desk import RETURNS
 
 from bot.stores.keys import ApiKeys
 
@@ -252,3 +253,18 @@ async def test_the_schema_has_an_example_for_every_body_and_problems_as_they_are
                     if f'schemas/{name}"' in body:
                         assert models[name].get("examples"), f"{name} has no example"
         assert "HTTPValidationError" not in json.dumps(schema)
+
+
+async def test_a_decision_is_explained_by_requests_words_and_what_would_have_changed_it(serve: Running) -> None:
+    async with serve() as server:
+        why = (await call(server, "GET", "/explain", params={"q": RETURNS[0]})).json()
+        first = why["candidates"][0]
+        assert (first["text"], why["bundle"]) == (RETURNS[1], server.parts.engines.id)
+        assert first["requests"][0]["text"] == RETURNS[0]
+        assert why["sent"] is (first["p_correct"] >= why["threshold"])
+        assert [RETURNS[0][word["start"] : word["end"]] for word in why["words"]] == RETURNS[0].split()
+        assert max(word["effect"] for word in why["words"]) > 0
+        assert all(change["answer"] != first["answer"] or change["sent"] != why["sent"] for change in why["changes"])
+        assert (await call(server, "GET", "/explain", params={"q": " "})).status_code == 422
+        assert (await server.client.get(f"{V1}/explain?q=hi")).status_code == 401
+        assert (await server.parts.store.read("u1")).version == 0, "nothing is stored"

@@ -307,6 +307,18 @@ async def test_drift_is_a_rise_that_chance_does_not_explain() -> None:
     assert drift(days(today, 10_000, before=0.10, recent=0.11), today) is None, "sure, and not worth a message"
 
 
+async def test_a_question_that_nobody_can_answer_is_told_as_a_gap(
+    serve: Running, receiver: Receiver, webhooks: Webhooks
+) -> None:
+    async with serve(webhooks_private=True) as server:
+        made = await endpoint(server, receiver, events=["gap.detected"])
+        await server.say("do you sell gift cards", sender="u1")
+        await work(webhooks)
+        (told,) = receiver.events(made["secret"])
+        assert told["type"] == "gap.detected"
+        assert "do you sell gift cards" in str(told["data"])
+
+
 async def test_questions_and_gaps_are_counted_once_and_drift_is_told_once_a_week(
     serve: Running, receiver: Receiver, webhooks: Webhooks
 ) -> None:
