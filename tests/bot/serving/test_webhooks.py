@@ -311,7 +311,7 @@ async def test_a_question_that_nobody_can_answer_is_told_as_a_gap(
     serve: Running, receiver: Receiver, webhooks: Webhooks
 ) -> None:
     async with serve(webhooks_private=True) as server:
-        made = await endpoint(server, receiver, events=["gap.detected"])
+        made = await endpoint(server, receiver, events=["gap.detected"], body="full")
         await server.say("do you sell gift cards", sender="u1")
         await work(webhooks)
         (told,) = receiver.events(made["secret"])
