@@ -9,12 +9,12 @@ import asyncio
 import json
 import uuid
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import structlog
 
+from bot.background import ended
 from bot.manager import Manager, UserMessage
 from bot.stores.redis import RedisStore, Streams
 from retrieval.errors import DeskhandError, Unavailable
@@ -34,7 +34,6 @@ class Inbound:
         self._streams = Streams(store, STREAM, GROUP, consumer=uuid.uuid4().hex)
         self._manager = manager
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
 
     async def add(self, message: UserMessage) -> None:
         """Durable when it returns."""
@@ -44,14 +43,11 @@ class Inbound:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        self._stopping = True  # redis-py may swallow a cancellation that comes while it connects
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
 
     async def _run(self) -> None:
-        while not self._stopping:
+        while True:
             try:
                 await self._handle(await self._streams.take(count=BATCH, wait_ms=WAIT_MS, stuck_ms=STUCK_MS))
             except Unavailable as error:

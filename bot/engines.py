@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
+from bot.background import ended
 from bot.metrics import Metrics
 from bot.shelf import KnowledgeShelf
 from retrieval.bundle import Bundles
@@ -60,9 +60,7 @@ class Engines:
 
     async def stop(self) -> None:
         if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+            await ended(self._watcher)
 
     async def refresh(self) -> None:
         """Take the bundle that `CURRENT` names and the articles as they are. A broken bundle is refused and the old

@@ -14,6 +14,7 @@ import structlog
 
 from bot import actions, bursts
 from bot.action_server import ActionFailed, ActionServer
+from bot.background import ended
 from bot.config import Config
 from bot.conversation import WIDGET, Conversation, due_at
 from bot.domain import Domain
@@ -231,7 +232,7 @@ class Manager:
         try:
             yield
         finally:
-            task.cancel()
+            await ended(task)
 
     async def _preview(self, turn: Turn) -> None:
         """An action may take seconds. Those who watch see what was said before it; it counts when it is stored."""

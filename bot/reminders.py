@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
 
+from bot.background import ended
 from bot.events import now
 from bot.manager import Manager, Replies
 from bot.metrics import Metrics
@@ -38,9 +38,7 @@ class Reminders:
 
     async def stop(self) -> None:
         if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+            await ended(self._watcher)
 
     async def run_once(self) -> int:
         """Fires what is due; how many conversations went on. Raises Unavailable when the store cannot be reached."""

@@ -14,6 +14,7 @@ import socketio
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.background import ended
 from bot.channels.rest import BLANK_LINES
 from bot.config import SocketIoConfig
 from bot.conversation import WIDGET
@@ -51,9 +52,7 @@ class SocketIo:
         return made
 
     async def stop(self) -> None:
-        for task in self._followers.values():
-            task.cancel()
-        await asyncio.gather(*self._followers.values(), return_exceptions=True)
+        await asyncio.gather(*map(ended, self._followers.values()), return_exceptions=True)
         await self.server.shutdown()
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
@@ -68,7 +67,7 @@ class SocketIo:
 
     async def _disconnect(self, sid: str, *reason: Any) -> None:
         for key in [key for key in self._followers if key[0] == sid]:
-            self._followers.pop(key).cancel()
+            await ended(self._followers.pop(key))
 
     async def _session(self, sid: str, data: Any = None) -> None:
         """Confirms the client's session id, or a new one; with session persistence its replies go to that session."""

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
+from bot.background import ended
 from bot.body_limit import read_json
 from bot.channels.widget import Channel, channel_of
 from bot.widget.bodies import FRAMES, MOST_THREADS, AskedFrame, SaidFrame
@@ -40,9 +41,7 @@ async def socket(websocket: WebSocket) -> None:
         try:
             await _listen(websocket, channel, str(hello["token"]))
         finally:
-            pump.cancel()
-            with suppress(asyncio.CancelledError):
-                await pump
+            await ended(pump)
 
 
 def _number(hello: dict[str, Any], name: str, least: int, most: int) -> int:

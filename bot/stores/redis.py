@@ -28,6 +28,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from bot.background import ended
 from bot.conversation import Conversation, Mode, fold
 from bot.events import Event, decode, encode
 from bot.stores.outbox import Outbox, outbox_key
@@ -191,7 +192,7 @@ class RedisStore:
         try:
             yield turn
         finally:
-            renewal.cancel()
+            await ended(renewal)
             if not turn.stored:
                 # Redis gone here costs only the lock's expiry: nothing of the turn was stored.
                 with suppress(Unavailable):
@@ -319,8 +320,7 @@ class RedisStore:
 
     async def close(self) -> None:
         if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+            await ended(self._listener)
         await self._redis.aclose()
 
 
