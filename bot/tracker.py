@@ -126,15 +126,9 @@ def to_rasa(event: Event) -> list[dict[str, Any]]:
                 }
             ]  # fmt: skip
         case ReminderCancelled():
-            return [
-                {
-                    "event": "cancel_reminder",
-                    **head,
-                    "intent": event.intent,
-                    "entities": event.entities,
-                    "name": event.name,
-                }
-            ]
+            which = {"intent": event.intent, "entities": event.entities, "name": event.name}
+            said = {key: value for key, value in which.items() if value is not None}
+            return [{"event": "cancel_reminder", **head, **said}]
         case Noted(data=data):
             return [{**head, **{key: value for key, value in data.items() if value is not None}}]
         case _:

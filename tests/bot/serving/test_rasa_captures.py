@@ -48,7 +48,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "methodnotallowed": (r"^: '<!DOCTYPE",),
     "rest_restart": (r"^: 0 items \| 1 items",),
     "execute": (r"^\.tracker\.events: \d+ items", r"^\.tracker\.latest_action", r"^\.tracker\.slots\."),
-    "trigger_intent": (r"^\.tracker\.(events|slots|latest_action)", r"^\.messages: 0 items"),
+    "trigger_intent": (r"^\.tracker\.(events|slots|latest_)", r"^\.messages(: 0 items|\[0\]\.text)"),
     "trigger_intent_unknown": (r"^\.message: 'The intent <function",),
     "events_append_bad": (r"^\.message: ", r"^\.help: "),
     "domain_yaml": (r"^: ",),
