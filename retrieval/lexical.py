@@ -122,7 +122,9 @@ def bm25_of(parts: Sequence[Postings], asked: Mapping[str, float], document: Seq
 
 
 def _mean(parts: Sequence[Postings]) -> float:
-    return max(1.0, sum(int(part.lengths.sum()) for part in parts) / max(1, sum(len(part.lengths) for part in parts)))
+    """Words a document; 1 where no document has any. Below 1 where most are empty, as in `bm25s`."""
+    words = sum(int(part.lengths.sum()) for part in parts)
+    return words / sum(len(part.lengths) for part in parts) if words else 1.0
 
 
 def _idf(parts: Sequence[Postings], word: str) -> tuple[list[slice], float]:

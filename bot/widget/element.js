@@ -24,6 +24,7 @@ class DeskhandChat extends HTMLElement {
   #signs;
   #unread = 0;
   #ready = null;
+  #moving = null; // while a new conversation is looked for: tells whether there is one
   #dark = matchMedia("(prefers-color-scheme: dark)");
   #small = matchMedia("(max-width: 480px), (max-height: 480px)");
 
@@ -309,6 +310,7 @@ class DeskhandChat extends HTMLElement {
   }
 
   #sendFiles(files) {
+    if (this.#afterMove(() => this.#sendFiles(files))) return;
     const { files: allowed } = this.#visitor.session ?? {};
     for (const file of allowed ? files : []) this.#send("", { file });
     this.#parts.picker.value = "";
@@ -330,12 +332,16 @@ class DeskhandChat extends HTMLElement {
     const { composer, send } = this.#parts;
     const text = composer.value.trim();
     if (!text || send.disabled) return;
+    // It stays where it can be seen, and in case there is no new conversation.
+    composer.readOnly = Boolean(this.#afterMove(() => this.#submit(), () => (composer.readOnly = false)));
+    if (composer.readOnly) return;
     composer.value = "";
     this.#grow();
     this.#send(text);
   }
 
   #askPerson() {
+    if (this.#afterMove(() => this.#askPerson())) return;
     this.#send("", { title: say("askPerson"), path: "handoff" });
   }
 
@@ -375,12 +381,22 @@ class DeskhandChat extends HTMLElement {
     this.#focus();
   }
 
-  async #new(known) {
+  #new(known) {
+    this.#moving ??= this.#move(known).finally(() => (this.#moving = null));
+  }
+
+  /** What is said after "New conversation" belongs there, also while it is still looked for. */
+  #afterMove(act, stay) {
+    return this.#moving?.then((moved) => (moved ? act() : stay?.()));
+  }
+
+  async #move(known) {
     const { threads } = known ? { threads: known } : await this.#visitor.ask("threads").catch(() => ({ threads: [] }));
     const used = new Set(threads.map(({ thread }) => thread));
     const free = Array.from({ length: MOST_THREADS }, (_, n) => n + 1).find((n) => !used.has(n));
     if (free) this.#open(free);
     else this.#list();
+    return Boolean(free);
   }
 
   #open(thread) {

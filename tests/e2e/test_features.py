@@ -156,6 +156,22 @@ def test_a_person_in_another_conversation_is_heard_of_too(visitor: Visitor, desk
     expect(visitor.log.get_by_text("I am in the first conversation")).to_be_visible()
 
 
+def test_what_is_said_while_a_new_conversation_is_looked_for_goes_there(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().page.get_by_role("button", name="Talk to a person").click()
+    visitor.log.get_by_text("Waiting for a person to join").wait_for()
+    first = visitor.conversation
+    held: list[Route] = []
+    visitor.page.route("**/widget/threads", lambda route: held.append(route))
+    with visitor.page.expect_request("**/widget/threads"):
+        visitor.menu.get_by_role("button", name="New conversation").click()
+    visitor.say("how long is the guarantee")
+    expect(visitor.composer).to_have_value("how long is the guarantee")
+    held[0].continue_()
+    expect(visitor.log.get_by_text("ten years")).to_be_visible()
+    expect(visitor.composer).to_have_value("")
+    assert "how long is the guarantee" not in json.dumps(events(visitor, desk, first))
+
+
 def test_what_was_said_last_is_shown_beside_the_button_and_can_be_put_away(visitor: Visitor, desk: Desk) -> None:
     visitor.open().page.get_by_role("button", name="Talk to a person").click()
     visitor.log.get_by_text("Waiting for a person to join").wait_for()

@@ -114,6 +114,8 @@ def test_an_aggressive_reset_of_the_page_changes_nothing(page_with: Callable[...
         visitor.launcher.wait_for()
         visitor.page.evaluate("Deskhand.show()")
         visitor.page.locator(".root[data-live]").wait_for()
+        # The opening animation scales the boxes.
+        visitor.panel.evaluate("panel => Promise.allSettled(panel.getAnimations({subtree: true}).map(a => a.finished))")
         pictures.append(visitor.panel.evaluate(looks))
     assert pictures[0] == pictures[1]
 

@@ -7,12 +7,15 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retrieval.articles import Article
 from retrieval.encoder import Encoder
+from retrieval.fusion import Asked
 from retrieval.knowledge import KnowledgeIndex
 from retrieval.library import Library
+from retrieval.relevance import features
 from retrieval.types import Passage
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +26,13 @@ pytestmark = pytest.mark.slow
 
 def best(index: KnowledgeIndex, encoder: Encoder, question: str) -> Passage:
     return index.search(encoder.encode([question])[0], question, k=1)[0]
+
+
+def p_without(index: KnowledgeIndex, encoder: Encoder, question: str, article: str) -> float:
+    """P(relevant) of the best passage while the article is withdrawn: none is right then."""
+    gone = {index.article_of(n) for n in range(len(index)) if index.passage(n).article == article}
+    found = index.find(encoder.encode([question])[0], Asked(question), without=list(gone))
+    return index.relevance.p(features(found)[0])
 
 
 @pytest.fixture(scope="module")
@@ -76,5 +86,13 @@ def test_help_threads_are_found_and_the_probabilities_keep_their_word(encoder: E
     right = [hit.article == gold for hit, (_, gold) in zip(hits, asked, strict=True)]
     sure = [good for hit, good in zip(hits, right, strict=True) if hit.p_relevant > 0.7]
     assert sum(right) / len(right) >= 0.94
-    assert len(sure) >= len(right) / 2
+    # 111 of 268 since the cloze questions count only the very passage as right, not another one of its article: threads
+    # have several answers each, so an index of threads is less sure than it could be. It was half when they counted.
+    assert len(sure) >= len(right) * 0.38
     assert sum(sure) / len(sure) >= 0.95
+    withdrawn = [p_without(index, encoder, text, gold) for text, gold in asked]
+    said = np.array([hit.p_relevant for hit in hits] + withdrawn)
+    true = np.array(right + [False] * len(withdrawn))
+    for low in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9):
+        band = (said >= low) & (said < {0.0: 0.1, 0.9: 1.1}.get(low, low + 0.2))
+        assert true[band].mean() >= said[band].mean() - 0.05, f"p_relevant from {low} promises too much"
