@@ -80,9 +80,7 @@ def speed(path: Path, limit: int = 8000) -> None:
     masked = [redact(t, redactor) for t in transcripts]
     took = time.process_time() - start
     kinds = Counter(m[1] for t in masked for turn in t.turns for m in PLACEHOLDER.finditer(turn.text))
-    print(
-        f"\n{messages} chat messages in {took:.1f} cpu-s: {messages / took:.0f} messages/s; masks {dict(kinds)}"
-    )
+    print(f"\n{messages} chat messages in {took:.1f} cpu-s: {messages / took:.0f} messages/s; masks {dict(kinds)}")
 
 
 def main() -> None:

@@ -183,9 +183,7 @@ def _turn(event: Event, action: str | None, ratings: dict[str, int]) -> Turn | N
         case BotSaid(text=str(text)) if text.strip():
             rating = ratings.get(event.message_id)
             given = action if event.source in ("domain", "action") else None
-            return Turn(
-                "bot", text, event.at, answer=event.answer, bundle=event.bundle, rating=rating, action=given
-            )
+            return Turn("bot", text, event.at, answer=event.answer, bundle=event.bundle, rating=rating, action=given)
         case PersonSaid():
             return Turn("agent", event.text, event.at)
         case _:

@@ -60,7 +60,7 @@ def extract(conversation: Conversation, domain: Domain) -> list[SlotSet]:
 
 
 def _corrected(said: UserSaid, conversation: Conversation, domain: Domain) -> list[SlotSet]:
-    """"No, I meant Tuesday" inside a form, where no entity says what it is about, changes what was filled last."""
+    """ "No, I meant Tuesday" inside a form, where no entity says what it is about, changes what was filled last."""
     form, meant = domain.forms.get(conversation.loop or ""), correction(said.text)
     if form is None or meant is None or any(_wanted(entity, form, domain) for entity in said.entities):
         return []

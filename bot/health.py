@@ -27,9 +27,7 @@ class Health:
         return all(state == "ok" for state in self.parts.values())
 
 
-async def check(
-    *, store: ConversationStore, records: Records, engines: Engines, actions_url: str | None
-) -> Health:
+async def check(*, store: ConversationStore, records: Records, engines: Engines, actions_url: str | None) -> Health:
     async def bundle() -> None:
         _ = engines.engine
 

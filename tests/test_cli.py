@@ -32,11 +32,7 @@ def test_the_page_of_commands_is_what_the_command_line_says() -> None:
 
 def test_a_help_text_loads_no_model_library() -> None:
     heavy = "torch onnxruntime faiss sentence_transformers transformers sklearn scipy spacy presidio_analyzer"
-    code = (
-        "import sys\n"
-        "import bot.cli\n"
-        f"print(','.join(name for name in '{heavy}'.split() if name in sys.modules))"
-    )
+    code = f"import sys\nimport bot.cli\nprint(','.join(name for name in '{heavy}'.split() if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -66,7 +66,9 @@ def facts(text: str) -> frozenset[str]:
 
 def in_digits(text: str) -> str:
     """Number words up to ninety-nine in digits: "sixty days" states the same as "60 days"."""
-    return _NUMBER_WORD.sub(lambda m: str(_TENS.get(m[1].lower(), 0) + _UNITS.get((m[2] or "").lower(), 0)), _units(text))
+    return _NUMBER_WORD.sub(
+        lambda m: str(_TENS.get(m[1].lower(), 0) + _UNITS.get((m[2] or "").lower(), 0)), _units(text)
+    )
 
 
 def _units(text: str) -> str:

@@ -169,9 +169,7 @@ def evaluate_replay(
     )
 
 
-def answer_actions(
-    sources: Mapping[str, Iterable[Sequence[Any]]], training: Iterable[Transcript]
-) -> dict[str, str]:
+def answer_actions(sources: Mapping[str, Iterable[Sequence[Any]]], training: Iterable[Transcript]) -> dict[str, str]:
     """answer id -> the action that most of the agent turns carry which it was mined from; ties by name.
 
     `sources` names those turns as (conversation, position). An answer whose turns carry no action is absent.

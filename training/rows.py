@@ -53,7 +53,7 @@ def check_trainable(rows: Sequence[IntentRow], path: Path) -> None:
     """BadInput unless the rows hold at least two intents and two texts."""
     intents = {intent for _, intent in rows if intent is not None}
     if not intents:
-        raise BadInput(f"{path}: no row has an intent; give rows like {{\"text\": \"...\", \"intent\": \"...\"}}")
+        raise BadInput(f'{path}: no row has an intent; give rows like {{"text": "...", "intent": "..."}}')
     if len(intents) == 1:
         raise BadInput(f"{path}: every row has the intent {next(iter(intents))!r}; at least two intents are needed")
     if len({text for text, _ in rows}) == 1:

@@ -44,6 +44,7 @@ VERSION = 4
 
 Encode = Callable[[Sequence[str]], Matrix]
 
+
 def train(
     config: TrainingConfig,
     transcripts: Sequence[Transcript],

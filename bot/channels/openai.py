@@ -39,6 +39,7 @@ CHANNEL = "openai"
 MOST_INPUTS = 2048
 CODES = {401: "invalid_api_key", 403: "insufficient_permissions", 404: "not_found", 429: "rate_limit_exceeded"}
 
+
 class TextPart(BaseModel):
     type: Literal["text"]
     text: str

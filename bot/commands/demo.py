@@ -117,7 +117,7 @@ def _tell(settings: Settings, logs: Path) -> None:
         f"\n  [bold green]The demo shop is open.[/]\n"
         f"  widget      {place}/demo\n"
         f"  API docs    {place}/docs\n"
-        f"  REST        curl -d '{{\"sender\":\"me\",\"message\":\"Do you ship to Germany?\"}}' "
+        f'  REST        curl -d \'{{"sender":"me","message":"Do you ship to Germany?"}}\' '
         f"{place}/webhooks/rest/webhook\n"
         f"  token       deskhand token --data {settings.data_dir} (for /api/v1: be the person, see docs/demo.md)\n"
         f"  logs        {logs}\n"

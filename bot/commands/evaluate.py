@@ -148,9 +148,7 @@ def _trained(
     whole = recipe.model_copy(update={"test_share": 0.0})
     with _workplace(work) as place, bar() as report:
         id = run(whole, past, bundles=place / "bundles", work=place, error_budget=budget, progress=report)
-        scores = replay(
-            place / "bundles" / id, later, training=past, error_budget=budget, progress=_replaying(report)
-        )
+        scores = replay(place / "bundles" / id, later, training=past, error_budget=budget, progress=_replaying(report))
     return scores, {"n_train": len(past), "n_test": len(later)}
 
 

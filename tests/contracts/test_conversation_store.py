@@ -190,7 +190,6 @@ class StoreContract:
 
         self.run(test)
 
-
     def test_a_note_reaches_who_watches_and_is_not_kept(self) -> None:
         async def test(store: ConversationStore, id_: str) -> None:
             await store.tell(id_, {"type": "typing", "person": "too early"})

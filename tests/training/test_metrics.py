@@ -28,9 +28,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(inside, outside):
 
 @given(scores, scores)
 def test_oos_recall_is_that_of_the_best_threshold_which_keeps_95_percent(inside, outside):
-    brute = max(
-        np.mean(np.array(outside) < t) for t in inside if np.mean(np.array(inside) >= t) >= 0.95 - 1e-9
-    )
+    brute = max(np.mean(np.array(outside) < t) for t in inside if np.mean(np.array(inside) >= t) >= 0.95 - 1e-9)
     assert metrics.oos_recall_at(inside, outside) == pytest.approx(brute)
 
 
@@ -50,9 +48,7 @@ def test_best_accuracy_equals_trying_every_threshold(drawn):
 @given(rows(), st.sampled_from([0.0, 0.02, 0.05, 0.3]))
 def test_coverage_equals_trying_every_threshold(drawn, error):
     score, right = np.array(drawn[0]), np.array(drawn[1])
-    brute = max(
-        (np.mean(score >= t) for t in score if np.mean(~right[score >= t]) <= error + 1e-9), default=0.0
-    )
+    brute = max((np.mean(score >= t) for t in score if np.mean(~right[score >= t]) <= error + 1e-9), default=0.0)
     assert metrics.coverage_at_error(score, right, error=error) == pytest.approx(brute)
 
 

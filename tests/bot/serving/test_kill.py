@@ -103,9 +103,7 @@ def test_a_stopped_server_leaves_cleanly_and_takes_its_redis_along(desk: Desk) -
 def test_a_taken_port_is_said_with_its_cure(desk: Desk) -> None:
     port = desk.url.rsplit(":", 1)[1]
     command = serve_command(desk.settings, port)
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=HERE.parents[2], timeout=60
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[2], timeout=60)
     assert done.returncode != 0
     assert "give another with --port" in done.stderr
 
