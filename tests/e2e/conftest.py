@@ -215,8 +215,8 @@ def visitors(browser: Browser, desk: Desk) -> Iterator[Callable[..., Visitor]]:
             )
         visitor = Visitor(context.new_page(), desk.url)
         visitor.page.set_default_timeout(10_000)
-        # `expect_file_chooser` does not wait until this is on: a quick press would come first, and open the browser's own
-        # chooser, which nobody sees.
+        # `expect_file_chooser` does not wait until this is on: a quick press would come first and open the browser's
+        # own chooser, which nobody sees.
         visitor.page.on("filechooser", lambda _: None)
         visitor.page.on("pageerror", lambda error: visitor.errors.append(str(error)))
         visitor.page.on("console", lambda message: _note(visitor, message.type, message.text))
