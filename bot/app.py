@@ -179,7 +179,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = parts
     describe_problems(app)
     config = parts.config
-    larger = {"/widget/files": int(config.channels.widget.files.megabytes * 1e6) + 1024}
+    larger = {
+        "/widget/files": int(config.channels.widget.files.megabytes * 1e6) + 1024,
+        "/api/v1/knowledge/files": (config.knowledge.upload_megabytes << 20) + 4096,
+    }
     if config.channels.email.enabled:
         larger["/webhooks/email/"] = config.channels.email.body_bytes
     app.add_middleware(BodyLimit, most=config.limits.body_bytes, larger=larger)
@@ -239,7 +242,7 @@ def _api(parts: Parts, access: Access) -> APIRouter:
         engines=parts.engines,
         on_disk=Bundles(parts.settings.bundles),
         jobs=parts.jobs,
-        articles=parts.settings.config_dir / "knowledge",
+        settings=parts.settings,
         outbox=parts.deliveries.outbox,
         hooks=Hooks(parts.records),
         webhooks_private=parts.settings.webhooks_private,

@@ -1,4 +1,4 @@
-"""Work that takes longer than a request, queued on the same Redis: training and archiving. The home of RQ.
+"""Work that takes longer than a request, queued on the same Redis: training, archiving, articles. The home of RQ.
 
 Arguments travel as JSON. A job runs in a process of its own, and training in one more: its libraries stay there.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from bot.ingesting import Order, ingest
 from bot.settings import Settings
 from bot.stores import redis
 from bot.webhooks import run as webhooks
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 QUEUE = "deskhand"
 KEEP_S = 90 * 24 * 3600
 LONGEST_TRAINING_S = 12 * 3600
+LONGEST_INGEST_S = 6 * 3600
 ARCHIVE_EVERY_S = 60
 
 
@@ -42,7 +44,8 @@ class TrainingFailed(DeskhandError):
 
 @dataclass(frozen=True)
 class JobView:
-    """`status`: queued | started | finished | failed | ...; times are ISO-8601; `error` is a failure's last line."""
+    """`status`: queued | started | finished | failed | ...; times are ISO-8601; `error` is a failure's last line, and
+    `progress` says how far a job is that says so."""
 
     id: str
     kind: str
@@ -52,6 +55,7 @@ class JobView:
     ended_at: str | None
     result: Any
     error: str | None
+    progress: Any = None
 
 
 class Jobs:
@@ -75,6 +79,10 @@ class Jobs:
         more = {"bundle": bundle, "force": force, "reason": reason}
         return self._enqueue("promote", run_promotion, timeout_s=LONGEST_TRAINING_S, more=more)
 
+    def ingest(self, order: Order) -> JobView:
+        """Reads articles from an uploaded file or from addresses."""
+        return self._enqueue("ingest", run_ingest, timeout_s=LONGEST_INGEST_S, more={"order": asdict(order)})
+
     def archive(self) -> JobView:
         """One at a time: while one is waiting or running, that one is returned."""
         with redis.reaching("looked for jobs"):
@@ -94,7 +102,7 @@ class Jobs:
             try:
                 return _view(Job.fetch(id_, connection=self._connection, serializer=JSONSerializer))
             except NoSuchJobError as error:
-                raise NotFound(f"no job {id_!r}; GET /api/v1/training/runs lists them") from error
+                raise NotFound(f"no job {id_!r}; GET /api/v1/training/runs and /knowledge/runs list them") from error
 
     def close(self) -> None:
         self._connection.close()
@@ -226,6 +234,19 @@ def run_archive(data_dir: str, config_dir: str) -> dict[str, int]:
     return {"closed": report.closed, "archived": report.archived, "written": report.written}
 
 
+def run_ingest(data_dir: str, config_dir: str, order: dict[str, Any]) -> dict[str, Any]:
+    settings = Settings.build(data_dir=Path(data_dir), config_dir=Path(config_dir))
+    job = get_current_job()
+
+    def tell(progress: dict[str, Any]) -> None:
+        if job is not None:
+            job.meta["progress"] = progress
+            job.save_meta()
+
+    urls, tags = tuple(order.pop("urls")), tuple(order.pop("tags"))
+    return ingest(settings, Order(**order, urls=urls, tags=tags), tell)
+
+
 def _view(job: Job) -> JobView:
     result = job.latest_result()
     failed = result.exc_string if result is not None else None
@@ -238,6 +259,7 @@ def _view(job: Job) -> JobView:
         ended_at=_iso(job.ended_at),
         result=result.return_value if result is not None else None,
         error=failed.strip().splitlines()[-1] if failed else None,
+        progress=job.meta.get("progress"),
     )
 
 

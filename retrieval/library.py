@@ -63,14 +63,15 @@ class Library:
         return list(found.values())
 
     def article(self, id: str) -> Article:
-        return self._owner(id)[1]
+        return self.owner(id)[1]
 
     def versions(self, id: str) -> list[Article]:
         """All wordings that an article had, the newest first."""
-        source, article = self._owner(id)
+        source, article = self.owner(id)
         return [article, *reversed(source.earlier.get(id, ()))]
 
-    def _owner(self, id: str) -> tuple[Source, Article]:
+    def owner(self, id: str) -> tuple[Source, Article]:
+        """The article and the source it comes from. Raises NotFound."""
         for source in self.sources():
             for article in source.articles:
                 if article.id == id:
@@ -191,10 +192,24 @@ class Library:
                     return Report(removed=(what,))
         raise NotFound(f"no article or source {what!r}; 'deskhand knowledge list' shows them")
 
+    def remove_source(self, origin: str) -> Report:
+        """An upload or page by its origin, with all its articles. A file of the folder has to be deleted there."""
+        with locked(self.store):
+            found = [source for source in self.sources() if source.origin == origin]
+            if not found:
+                raise NotFound(f"no source {origin!r}; 'deskhand knowledge list' shows them")
+            own = [source for source in found if source.kind != "file"]
+            if not own:
+                raise BadInput(f"{origin} is a file of the knowledge folder; delete it there")
+            report = Report()
+            for source in own:
+                report += self._drop(source)
+            return report
+
     def edit(self, id: str, **changes: Any) -> Article:
         """Change an article in place; its earlier wording is kept. One from the knowledge folder is changed there."""
         with locked(self.store):
-            source, article = self._owner(id)
+            source, article = self.owner(id)
             if source.kind == "file":
                 raise BadInput(f"{id} comes from {source.origin} in the knowledge folder; change it there")
             wrong = changes.keys() - {one.name for one in fields(Article)} | changes.keys() & {"id", "version"}
@@ -207,7 +222,7 @@ class Library:
                 return article
             articles = tuple(new if one.id == id else one for one in source.articles)
             save(self.store, versioned(replace(source, articles=articles, at=now()), source))
-            return self._owner(id)[1]
+            return self.owner(id)[1]
 
     def learn(self, wordings: Mapping[str, Sequence[str]]) -> int:
         """Keep how customers put the questions that articles answer; how many are new. The newest `WORDINGS` of an

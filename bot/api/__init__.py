@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, Depends
 
 from bot.accepted import Inbound
-from bot.api import bundles, conversations, deliveries, explain, keys, knowledge, training, webhooks
+from bot.api import bundles, conversations, deliveries, explain, ingest, keys, knowledge, training, webhooks
 from bot.api.route import ALL, described, route_class
 from bot.auth import Access
 from bot.engines import Engines
 from bot.handoff import Desk
 from bot.jobs import Jobs
 from bot.manager import Manager
+from bot.settings import Settings
 from bot.stores.hooks import Hooks
 from bot.stores.keys import ApiKeys
 from bot.stores.outbox import Outbox
@@ -34,7 +33,7 @@ def router(
     engines: Engines,
     on_disk: Bundles,
     jobs: Jobs,
-    articles: Path,
+    settings: Settings,
     outbox: Outbox,
     hooks: Hooks,
     webhooks_private: bool,
@@ -45,7 +44,8 @@ def router(
     )  # fmt: skip
     conversations.add(routes, access, desk, manager, inbound)
     training.add(routes, access, desk, records, engines, jobs)
-    knowledge.add(routes, access, engines, articles)
+    ingest.add(routes, access, engines, jobs, settings)
+    knowledge.add(routes, access, engines, settings.config_dir / "knowledge")
     bundles.add(routes, access, on_disk, jobs)
     explain.add(routes, access, engines)
     keys.add(routes, access, api_keys)

@@ -1,5 +1,5 @@
-"""`/api/v1/knowledge`: the articles that the bot quotes. They are files of `knowledge/` in the configuration; servers
-follow them within about a second, whoever writes them."""
+"""`/api/v1/knowledge`: the articles that the bot quotes, what became of them, and search. Articles that are written
+here are files of `knowledge/` in the configuration; servers follow them within about a second, whoever writes them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from bot.api.route import Body
 from bot.auth import Access
 from bot.engines import Engines
 from retrieval.articles import Article, parse_article
-from retrieval.errors import BadInput, NotFound, Unavailable
+from retrieval.errors import BadInput, Unavailable
 from retrieval.files import write_at_once
 from retrieval.library import Library
+from retrieval.shelves import passages
 
+AnyId = Annotated[str, InPath(min_length=1, max_length=500, examples=["shipping/abroad"])]
 PART = r"[a-z0-9][a-z0-9_-]{0,63}"
 ArticleId = Annotated[
     str, InPath(pattern=rf"^{PART}(/{PART}){{0,3}}$", max_length=255, examples=["shipping/abroad"])
@@ -33,11 +35,37 @@ class ArticleView(BaseModel):
     tags: list[str]
     updated: str
     language: str
+    valid_from: str
+    valid_until: str
+    version: int
 
     @classmethod
     def of(cls, article: Article) -> ArticleView:
-        shown = {name: getattr(article, name) for name in cls.model_fields}
+        shown = {name: getattr(article, name) for name in ArticleView.model_fields}
         return cls(**{**shown, "tags": list(article.tags)})
+
+
+class PieceView(BaseModel):
+    """A passage of an article, as it is searched and quoted."""
+
+    id: str
+    heading: str
+    text: str
+
+
+class VersionView(BaseModel):
+    version: int
+    title: str
+    markdown: str
+
+
+class WholeView(BaseModel):
+    article: ArticleView
+    markdown: str
+    questions: list[str] = Field(description="Other wordings of its question, written and learned.")
+    source: str = Field(description="A file of the knowledge folder, the name of an upload, or an address.")
+    passages: list[PieceView]
+    earlier: list[VersionView] = Field(description="Wordings it had before, the newest first.")
 
 
 class PassageView(BaseModel):
@@ -71,6 +99,11 @@ def add(routes: APIRouter, access: Access, engines: Engines, folder: Path) -> No
         data, following = page_of(found, lambda article: article.id, cursor, limit)
         return Page(data=[ArticleView.of(article) for article in data], next_cursor=following)
 
+    @routes.get("/knowledge/articles/{article_id:path}", dependencies=reads)
+    async def article(article_id: AnyId) -> WholeView:
+        """One with the passages it became, where it comes from, and its earlier wordings."""
+        return await asyncio.to_thread(_whole, engines.library, article_id)
+
     @routes.get("/knowledge/search", dependencies=reads)
     async def search(
         q: Annotated[str, Query(min_length=1, max_length=1000)], k: Annotated[int, Query(ge=1, le=50)] = 5
@@ -90,9 +123,9 @@ def add(routes: APIRouter, access: Access, engines: Engines, folder: Path) -> No
         return ArticleView.of(article)
 
     @routes.delete("/knowledge/articles/{article_id:path}", status_code=204, dependencies=writes)
-    async def remove(article_id: ArticleId) -> None:
-        """The bot stops quoting it."""
-        await asyncio.to_thread(_remove, folder / f"{article_id}.md")
+    async def remove(article_id: AnyId) -> None:
+        """The bot stops quoting it. One of several in an upload or a page is left out until that changes."""
+        await asyncio.to_thread(_remove, engines.library, folder, article_id)
 
 
 def _articles(library: Library) -> list[Article]:
@@ -108,10 +141,31 @@ def _write(path: Path, markdown: str) -> None:
         raise Unavailable(f"the article cannot be written: {error}; is the configuration read-only here?") from error
 
 
-def _remove(path: Path) -> None:
+def _whole(library: Library, id_: str) -> WholeView:
+    library.sync()
+    source, newest = library.owner(id_)
+    return WholeView(
+        article=ArticleView.of(newest),
+        markdown=newest.markdown,
+        questions=list(dict.fromkeys((*newest.questions, *source.learned.get(id_, ())))),
+        source=source.origin,
+        passages=[PieceView(id=one.id, heading=one.heading, text=one.text) for one in passages(newest)],
+        earlier=[
+            VersionView(version=one.version, title=one.title, markdown=one.markdown)
+            for one in library.versions(id_)[1:]
+        ],
+    )
+
+
+def _remove(library: Library, folder: Path, id_: str) -> None:
+    library.sync()
+    source, _ = library.owner(id_)
+    if source.kind != "file":
+        library.remove(id_)
+        return
+    if len(source.articles) > 1:
+        raise BadInput(f"{id_} is one of {len(source.articles)} articles of {source.origin}; change that file")
     try:
-        path.unlink()
-    except FileNotFoundError as error:
-        raise NotFound(f"no article {path.stem!r}; GET /api/v1/knowledge/articles lists them") from error
+        (folder / source.origin).unlink(missing_ok=True)
     except OSError as error:
         raise Unavailable(f"the article cannot be removed: {error}; is the configuration read-only here?") from error

@@ -82,12 +82,16 @@ async def once(request: Request, key: str, replays: Replays, work: Callable[[], 
 def route_class(access: Access, replays: Replays) -> type[APIRoute]:
     class Route(APIRoute):
         """Reads every body as JSON, whatever its content type: `curl -d` calls it a form, and the key, which no browser
-        adds by itself, already keeps other sites out."""
+        adds by itself, already keeps other sites out. Files are the exception: they come as multipart, are read for
+        known callers only, and need no Idempotency-Key, because the same file again changes nothing."""
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handler = super().get_route_handler()
 
             async def handle(request: Request) -> Response:
+                if request.headers.get("content-type", "").lower().startswith("multipart/"):
+                    await access.caller(request.headers.get("authorization"))
+                    return await handler(request)
                 others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
                 request.scope["headers"] = [*others, (b"content-type", b"application/json")]
                 request = Request(request.scope, request.receive)

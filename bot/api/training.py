@@ -33,6 +33,7 @@ class JobModel(BaseModel):
     ended_at: str | None
     result: Any = None
     error: str | None
+    progress: Any = Field(default=None, description="How far a job is that says so: `done`, `total`, `what`.")
 
     @classmethod
     def of(cls, view: JobView) -> JobModel:

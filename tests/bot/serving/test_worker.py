@@ -16,16 +16,22 @@ from bot.transcript import TranscriptFolder
 pytestmark = pytest.mark.asyncio
 
 
-async def work(settings: Settings) -> None:
-    """`deskhand worker --burst`."""
-    environment = {
+def environment(settings: Settings) -> dict[str, str]:
+    """In which a process of its own is one of this desk."""
+    token = settings.operator_token.get_secret_value() if settings.operator_token else ""
+    return {
         **os.environ,
         "DESKHAND_REDIS_URL": str(settings.redis_url),
         "DESKHAND_DATA_DIR": str(settings.data_dir),
         "DESKHAND_CONFIG_DIR": str(settings.config_dir),
+        "DESKHAND_OPERATOR_TOKEN": token,
     }
+
+
+async def work(settings: Settings) -> None:
+    """`deskhand worker --burst`."""
     command = [sys.executable, "-m", "bot.cli", "worker", "--burst"]
-    await asyncio.to_thread(subprocess.run, command, env=environment, check=True, timeout=120)
+    await asyncio.to_thread(subprocess.run, command, env=environment(settings), check=True, timeout=120)
 
 
 async def test_the_archive_job_makes_transcripts_and_is_queued_once(serve: Running) -> None:
