@@ -4,7 +4,8 @@
 
 Starts a real `deskhand serve` with its embedded Redis (every acknowledged message is on disk) on a copy-free temporary
 state, but on the bundle of `--data`. Customer texts come from `--data`'s transcripts, each one once, so that no cache
-answers. The client shares the machine with the server, as it does in the house's target figures.
+answers; messages that open a form go to the desk's `rasa-sdk` action server, which is started too. The client shares the
+machine with both servers, as it does in the house's target figures.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -22,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +120,34 @@ class Server:
         self._process.communicate(timeout=30)
 
 
+@contextmanager
+def action_server(config: Path) -> Iterator[str]:
+    """The webhook of `config/actions`, "" where the desk has no actions of its own."""
+    if not (config / "actions").is_dir():
+        yield ""
+        return
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=config, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}/webhook"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the action server did not come up")
+
+
 def throughput(address: str, texts: Texts, seconds: float) -> tuple[float, list[float]]:
     """(messages a second, milliseconds of each) with `CLIENTS` connections that each wait for their reply."""
     deadline = time.perf_counter() + seconds
@@ -143,7 +174,7 @@ def quantile(values: list[float], share: float) -> float:
 
 def measure(command: list[str], data: Path, config: Path, seconds: float) -> dict[str, Any]:
     texts = Texts(data / "transcripts")
-    with tempfile.TemporaryDirectory(prefix="deskhand-bench-") as state:
+    with tempfile.TemporaryDirectory(prefix="deskhand-bench-") as state, action_server(config) as actions:
         for name in ("bundles", "knowledge"):  # the bundle is read only; conversations go to the temporary state
             if (data / name).is_dir():
                 (Path(state) / name).symlink_to((data / name).absolute())
@@ -152,6 +183,7 @@ def measure(command: list[str], data: Path, config: Path, seconds: float) -> dic
             "DESKHAND_DATA_DIR": state,
             "DESKHAND_CONFIG_DIR": str(config.absolute()),
             "DESKHAND_PORT": "0",
+            **({"DESKHAND_ACTIONS_URL": actions} if actions else {}),
             "DESKHAND_LOG_LEVEL": "error",
         }
         Server(command, environment).stop()  # files into the page cache, tables made: the second start is the one

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from bot.conversation import Conversation
+from bot.domain import Domain
 from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
-from bot.requests import parts
-from bot.steps import Candidates
+from bot.requests import Heard, parts, separate
+from bot.steps import Candidates, Limits
 from bot.wording import correction
 from retrieval.engine import Engine
 from retrieval.types import Understanding
@@ -20,9 +21,7 @@ RANKING = 3
 """Intents kept with a message: as many as a clarifying question offers."""
 
 
-def hear(
-    engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation
-) -> tuple[UserSaid, Candidates]:
+def hear(engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation) -> Heard:
     """Slow: for a thread. Of a correction ("no, I meant exchanges") what was meant is understood."""
     heard = engine.understand(correction(message.text) or message.text, context=conversation.context)
     passages = engine.search(heard, history=conversation.history)
@@ -31,12 +30,14 @@ def hear(
     return _event(message, heard, engine.id, finder), candidates
 
 
-def hear_parts(
-    engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation
-) -> list[tuple[UserSaid, Candidates]]:
-    """The message as one, or its parts when it may be several requests. Slow: for a thread."""
+def hear_requests(
+    engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation, domain: Domain, limits: Limits
+) -> list[Heard]:
+    """The message as one, or its parts when each is a request of its own. Slow: for a thread."""
     pieces = parts(message.text)
-    return [hear(engine, finder, replace(message, text=piece), conversation) for piece in pieces]
+    heard = (hear(engine, finder, replace(message, text=piece), conversation) for piece in pieces)
+    several = separate(conversation, heard, domain, limits) if len(pieces) > 1 else []
+    return several or [hear(engine, finder, message, conversation)]
 
 
 def _event(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -33,12 +34,12 @@ from bot.events import (
     encode,
     now,
 )
-from bot.hearing import explicit, hear, hear_parts, user_said
+from bot.hearing import explicit, hear, hear_requests, user_said
 from bot.messages import Replies, UserMessage
 from bot.metrics import Metrics
 from bot.payload import parse_payload
 from bot.policy import decide
-from bot.requests import in_turn, next_in_turn, separate
+from bot.requests import in_turn, next_in_turn
 from bot.session import begin_session, open_session
 from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
 from bot.stores.store import ConversationStore, Lost, Turn
@@ -181,9 +182,8 @@ class Manager:
         if payload := message.payload or parse_payload(message.text):
             turn.add(explicit(message, engine.id, payload))
             return Candidates(policy=engine.policy)
-        heard = await self._hear(hear_parts, message, turn.conversation, engine)
-        if len(heard) > 1 and not separate(turn.conversation, heard, self.domain, self.limits(engine)):
-            heard = [await self._hear(hear, message, turn.conversation, engine)]
+        how = partial(hear_requests, domain=self.domain, limits=self.limits(engine))
+        heard = await self._hear(how, message, turn.conversation, engine)
         turn.add(*in_turn(message, [said for said, _ in heard]))
         return heard[0][1]
 

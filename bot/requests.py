@@ -7,7 +7,7 @@ once, or when the form that it opened is done.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.conversation import LISTEN, Conversation
@@ -38,13 +38,20 @@ def parts(text: str) -> list[str]:
     return pieces
 
 
-def separate(conversation: Conversation, heard: Sequence[Heard], domain: Domain, limits: Limits) -> bool:
-    """Whether each part leads somewhere of its own. A part that does not is a part of the others: "My tent broke. What
-    now?" is one request."""
+def separate(conversation: Conversation, heard: Iterable[Heard], domain: Domain, limits: Limits) -> list[Heard]:
+    """The parts, where each leads somewhere of its own; else none, and those after the first that does not are never
+    heard. A part that leads nowhere is a part of the others: "My tent broke. What now?" is one request."""
     if conversation.loop or conversation.mode != "bot":
-        return False
-    steps = [decide(conversation.apply(said), domain, offers, limits) for said, offers in heard]
-    return all(map(_leads, steps)) and len({_goal(step) for step in steps}) == len(steps)
+        return []
+    found: list[Heard] = []
+    goals: set[str] = set()
+    for said, offers in heard:
+        step = decide(conversation.apply(said), domain, offers, limits)
+        if not _leads(step) or _goal(step) in goals:
+            return []
+        goals.add(_goal(step))
+        found.append((said, offers))
+    return found
 
 
 def _leads(step: Step) -> bool:

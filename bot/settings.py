@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     webhooks_private: bool = False
-    encode_threads: int = Field(default=1, ge=1, le=64)
+    encode_threads: int = Field(default=2, ge=1, le=64)
 
     @classmethod
     def build(cls, **given: object) -> Settings:

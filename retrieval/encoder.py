@@ -90,7 +90,7 @@ class _Onnx:
 
     def run(self, texts: Sequence[str]) -> Matrix:
         """In batches by length, so that little is padded."""
-        tokens = [item.ids for item in self._tokenizer.encode_batch(list(texts))]
+        tokens = [self._tokenizer.encode(text).ids for text in texts]  # `encode_batch` wakes threads for each message
         by_length = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
         out = np.empty((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), _BATCH):

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.lexical import Postings, bm25, hashed
+from retrieval.lexical import Postings, bm25, hashed, ranges
 from retrieval.words import stems
 
 Floats = NDArray[np.float32]
@@ -96,11 +96,9 @@ class Topics:
             return best
         clear = np.minimum(1.0, self._whole / CLEAR_NAME)
         for age, words in enumerate(asked.turns):
-            held = np.zeros_like(best)
-            for word in words:
-                piece = self._names.find(hashed(word))
-                if piece.stop > piece.start:
-                    held[self._names.docs[piece]] += self._idf[np.searchsorted(self._names.terms, hashed(word))]
+            first, sizes = self._names.find(hashed(words))
+            worth = self._idf[np.searchsorted(self._names.starts, first)]
+            held = np.bincount(self._names.docs[ranges(first, sizes)], np.repeat(worth, sizes), len(best))
             share = held / np.maximum(self._whole, 1e-6)
             np.maximum(best, share**2 * clear * NAME_FADES**age, out=best)
         return best
@@ -141,5 +139,10 @@ def best(scores: Floats, most: int) -> Ints:
 
 def same_text(one: str, other: str) -> bool:
     """Near copies: nine tenths of their words in common."""
-    first, second = set(stems(one)), set(stems(other))
+    first, second = _words(one), _words(other)
     return len(first & second) >= 0.9 * max(1, len(first | second))
+
+
+@lru_cache(maxsize=1_000)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(stems(text))

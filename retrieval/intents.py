@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,16 @@ class IntentTables:
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         return {f.name: np.ascontiguousarray(getattr(self, f.name), np.float32) for f in fields(self)}
+
+    @cached_property
+    def lengths(self) -> Vector:
+        """(c,) of the class means, squared, in the metric of `precision`."""
+        return np.asarray(((self.means @ self.precision) * self.means).sum(1), np.float32)
+
+    @cached_property
+    def directions(self) -> Matrix:
+        """(c, d), the class means at length one."""
+        return _unit(self.means)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> IntentTables:
@@ -112,7 +123,7 @@ class IntentHead:
             _log_sum_exp(votes.logits),
             votes.similar[:, :3].mean(1),
             votes.similar[:, 0],
-            (vectors * _unit(self.tables.means)[top]).sum(1),
+            (vectors * self.tables.directions[top]).sum(1),
             relative_mahalanobis(vectors, self.tables),
         ]
         return probabilities, np.stack(columns, axis=1).astype(np.float32)
@@ -122,7 +133,7 @@ def relative_mahalanobis(vectors: Matrix, tables: IntentTables) -> Vector:
     """(m,): background distance minus the smallest class distance; higher is more in scope (arXiv 2106.09022)."""
     mapped = vectors @ tables.precision
     own = (mapped * vectors).sum(1)[:, None] - 2 * mapped @ tables.means.T
-    own = own + ((tables.means @ tables.precision) * tables.means).sum(1)[None, :]
+    own = own + tables.lengths[None, :]
     away = vectors - tables.mean_all
     background = ((away @ tables.precision_all) * away).sum(1)
     return np.asarray(background - own.min(1), np.float32)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,13 @@ class Postings:
     @classmethod
     def build(cls, documents: Sequence[Sequence[str]]) -> Postings:
         """`documents` are lists of words."""
-        hashes: dict[str, int] = {}
-        rows: list[tuple[int, int, int]] = []
-        for number, words in enumerate(documents):
-            for word, count in Counter(words).items():
-                term = hashes.get(word)
-                if term is None:
-                    term = hashes[word] = hashed(word)
-                rows.append((term, number, count))
+        vocabulary = {word: None for words in documents for word in words}
+        hashes = dict(zip(vocabulary, hashed(vocabulary).tolist(), strict=True))
+        rows = [
+            (hashes[word], number, count)
+            for number, words in enumerate(documents)
+            for word, count in Counter(words).items()
+        ]
         terms, docs, counts = np.array(rows, np.int64).reshape(-1, 3).T
         return cls._of(terms, docs, counts, np.array([len(words) for words in documents], np.int64))
 
@@ -78,18 +78,24 @@ class Postings:
         whole = [np.concatenate([np.empty(0, np.int64), *column]) for column in (terms, docs, counts)]
         return cls._of(whole[0], whole[1], whole[2], lengths)
 
-    def find(self, term: int) -> slice:
-        at = int(np.searchsorted(self.terms, np.uint32(term)))
-        if at == len(self.terms) or self.terms[at] != term:
-            return slice(0, 0)
-        return slice(int(self.starts[at]), int(self.starts[at + 1]))
+    def find(self, terms: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each term's documents begin in `docs`, and how many they are; 0 for one that is not here."""
+        if not len(self.terms):
+            return np.zeros(len(terms), np.int64), np.zeros(len(terms), np.int64)
+        at = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
+        first = self.starts[at]
+        return first, np.where(self.terms[at] == terms, self.starts[at + 1] - first, 0)
+
+    @cached_property
+    def words(self) -> int:
+        return int(self.lengths.sum())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def hashed(word: str) -> int:
-    return zlib.crc32(word.encode())
+def hashed(words: Iterable[str]) -> NDArray[np.uint32]:
+    return np.array([zlib.crc32(word.encode()) for word in words], np.uint32)
 
 
 def bm25(parts: Sequence[Postings], asked: Mapping[str, float]) -> list[Floats]:
@@ -97,39 +103,46 @@ def bm25(parts: Sequence[Postings], asked: Mapping[str, float]) -> list[Floats]:
 
     `asked` gives each word its weight in the question. Words of equal hash count as one (of 100,000 words two or so).
     """
-    mean = _mean(parts)
-    scores = [np.zeros(len(part.lengths), np.float32) for part in parts]
-    most = 0.0
-    for word, weight in asked.items():
-        found, idf = _idf(parts, word)
-        most += weight * idf * (K1 + 1)
-        for part, piece, score in zip(parts, found, scores, strict=True):
-            docs, counts = part.docs[piece], part.counts[piece].astype(np.float32)
-            long = K1 * (1 - B + B * part.lengths[docs] / mean)
-            score[docs] += (weight * idf * (K1 + 1) * counts / (counts + long)).astype(np.float32)
-    return [score / np.float32(most or 1.0) for score in scores]
+    found, worth = _found(parts, asked)
+    mean, most = _mean(parts), float(worth.sum()) or 1.0
+    scores = []
+    for part, (first, sizes) in zip(parts, found, strict=True):
+        at = ranges(first, sizes)
+        docs, counts = part.docs[at], part.counts[at].astype(np.float32)
+        long = K1 * (1 - B + B * part.lengths[docs] / mean)
+        gained = np.repeat(worth, sizes) * counts / (counts + long)
+        scores.append((np.bincount(docs, gained, len(part.lengths)) / most).astype(np.float32))
+    return scores
 
 
 def bm25_of(parts: Sequence[Postings], asked: Mapping[str, float], document: Sequence[str]) -> float:
     """The score that a document of these words, which is not in the postings, would have."""
-    counts, mean, score, most = Counter(document), _mean(parts), 0.0, 0.0
-    long = K1 * (1 - B + B * len(document) / mean)
-    for word, weight in asked.items():
-        idf = weight * _idf(parts, word)[1] * (K1 + 1)
-        most += idf
-        score += idf * counts[word] / (counts[word] + long)
-    return score / (most or 1.0)
+    _, worth = _found(parts, asked)
+    counts = Counter(document)
+    own = np.array([counts[word] for word in asked], np.float64)
+    long = K1 * (1 - B + B * len(document) / _mean(parts))
+    return float((worth * own / (own + long)).sum() / (worth.sum() or 1.0))
+
+
+def ranges(first: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """first[0], first[0] + 1, ... sizes[0] of them, then those from first[1] on, and so forth."""
+    before = np.cumsum(sizes) - sizes
+    return np.asarray(np.arange(int(sizes.sum())) + np.repeat(first - before, sizes), np.int64)
 
 
 def _mean(parts: Sequence[Postings]) -> float:
     """Words a document; 1 where no document has any. Below 1 where most are empty, as in `bm25s`."""
-    words = sum(int(part.lengths.sum()) for part in parts)
+    words = sum(part.words for part in parts)
     return words / sum(len(part.lengths) for part in parts) if words else 1.0
 
 
-def _idf(parts: Sequence[Postings], word: str) -> tuple[list[slice], float]:
-    term = hashed(word)
-    found = [part.find(term) for part in parts]
-    frequency = sum(piece.stop - piece.start for piece in found)
+def _found(
+    parts: Sequence[Postings], asked: Mapping[str, float]
+) -> tuple[list[tuple[NDArray[np.int64], NDArray[np.int64]]], NDArray[np.float64]]:
+    """What `Postings.find` says of the words in each part, and what each word is worth at most (w,)."""
+    terms = hashed(asked)
+    found = [part.find(terms) for part in parts]
+    frequency = np.sum([sizes for _, sizes in found], axis=0) if found else np.zeros(len(terms))
     documents = sum(len(part.lengths) for part in parts)
-    return found, float(np.log(1 + (documents - frequency + 0.5) / (frequency + 0.5)))
+    idf = np.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+    return found, np.fromiter(asked.values(), np.float64, len(terms)) * idf * (K1 + 1)

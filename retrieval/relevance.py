@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 NAMES = ("close", "words_alone", "words", "written", "named", "lead", "lead_of_five")
 COPY = 0.01  # an article whose evidence differs by less is a near copy and no rival
+LEADS = 20  # candidates whose lead counts
 PULL = 20.0  # the prior counts as much as this many examples
 EXAMPLES = 200
 
@@ -56,16 +57,17 @@ PRIOR = Relevance(
 
 
 def features(found: Found) -> Floats:
-    """(n, len(NAMES)) of the candidates, best first; leads of the first twenty only."""
+    """(n, len(NAMES)) of the candidates, best first; leads of the first `LEADS` only."""
     e = found.evidence
     own = np.column_stack([e.close, e.words_alone, e.words, e.written, e.named]).astype(np.float64)
-    leads = np.zeros((len(own), 2))
-    for place in range(min(len(own), 20)):
-        copies = (np.abs(own[:, :3] - own[place, :3]) < COPY).all(axis=1)
-        rivals = found.scores[(found.articles != found.articles[place]) & ~copies][:5]
-        leads[place] = found.scores[place]
-        if len(rivals):
-            leads[place] -= rivals[0], rivals.mean()
+    leads, first = np.zeros((len(own), 2)), slice(LEADS)
+    copies = (np.abs(own[first, None, :3] - own[None, :, :3]) < COPY).all(axis=2)
+    rivals = (found.articles[first, None] != found.articles) & ~copies
+    five = rivals & (rivals.cumsum(axis=1) <= 5)
+    best = found.scores[rivals.argmax(axis=1)]
+    mean = (five * found.scores).sum(axis=1) / np.maximum(five.sum(axis=1), 1)
+    leads[first] = found.scores[first, None]
+    leads[first] -= np.where(rivals.any(axis=1, keepdims=True), np.column_stack([best, mean]), 0.0)
     return np.concatenate([own, leads], axis=1)
 
 

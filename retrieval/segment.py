@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from retrieval.articles import Article
 from retrieval.errors import BadBundle
 from retrieval.index import Index
-from retrieval.lexical import Postings
+from retrieval.lexical import Postings, ranges
 from retrieval.shelves import Encode, Shelf, rows
 from retrieval.types import Matrix, Passage, Vector
 
@@ -279,9 +279,7 @@ def _starts(sizes: Any) -> Ints:
 
 def _ranges(starts: Ints, numbers: Ints) -> Ints:
     """The members of these parts, one after the other."""
-    sizes = starts[numbers + 1] - starts[numbers]
-    shift = np.repeat(starts[numbers] - (np.cumsum(sizes) - sizes), sizes)
-    return np.asarray(np.arange(len(shift)) + shift, np.int64)
+    return ranges(starts[numbers], starts[numbers + 1] - starts[numbers])
 
 
 def _sha256(path: Path) -> str:

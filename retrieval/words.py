@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _STOP = frozenset(
     "a about am an and any are as at be been but by can could did do does for from get got had has have hello hi how i "
@@ -18,11 +19,12 @@ def stems(text: str) -> list[str]:
     return [stem for word in _WORD.findall(text.lower()) if word not in _STOP for stem in _stem(word)]
 
 
-def _stem(word: str) -> list[str]:
+@lru_cache(maxsize=20_000)
+def _stem(word: str) -> tuple[str, ...]:
     """Joins ship, ships and shipping; a word with a digit (an id, a code) stays whole."""
     if _CJK.match(word):
-        return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
+        return tuple(word[at : at + 2] for at in range(max(1, len(word) - 1)))
     if any(letter.isdigit() for letter in word):
-        return [word]
+        return (word,)
     base = re.sub(r"(?<=\w{3})(ing|ies|ed|es|s|y)$", "", word)
-    return [re.sub(r"(.)\1$", r"\1", base)[:6]]
+    return (re.sub(r"(.)\1$", r"\1", base)[:6],)

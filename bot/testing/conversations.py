@@ -68,10 +68,8 @@ class Rehearsal:
         self._add(*(Held(text=str(one), message_id=f"{id_}-{n}") for n, one in enumerate(turn.get("before") or ())))
         message = joined(UserMessage(self.conversation.id, text, id=id_, channel="test"), self.conversation.held)
         text = message.text
-        pieces = [(str(one["user"]), one) for one in turn.get("requests") or ()] or [(text, turn)]
-        heard = [self._said(*piece, id_, at) for piece in pieces]
-        if len(heard) > 1 and not separate(self.conversation, heard, self.domain, limits):
-            heard = [self._said(text, turn, id_, at)]
+        requests = (self._said(str(one["user"]), one, id_, at) for one in turn.get("requests") or ())
+        heard = separate(self.conversation, requests, self.domain, limits) or [self._said(text, turn, id_, at)]
         heard[0] = (replace(heard[0][0], parts=message.parts), heard[0][1])
         self._queued |= {said.text: (said, offers) for said, offers in heard[1:]}
         self._add(*in_turn(message, [said for said, _ in heard]))
