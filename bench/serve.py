@@ -4,7 +4,7 @@
 
 Starts a real `deskhand serve` with its embedded Redis (every acknowledged message is on disk) on a copy-free temporary
 state, but on the bundle of `--data`. Customer texts come from `--data`'s transcripts, each one once, so that no cache
-answers; messages that open a form go to the desk's `rasa-sdk` action server, which is started too. The client shares the
+answers; messages that open a form go to the desk's `rasa-sdk` action server, started as well. The client shares the
 machine with both servers, as it does in the house's target figures.
 """
 
