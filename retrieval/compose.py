@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retrieval.blocks import count_words, units
+from retrieval.conflicts import Conflict, contradicting
 from retrieval.types import Passage
 from retrieval.words import stems
 
@@ -36,10 +37,12 @@ _LEANS = re.compile(
 
 @dataclass(frozen=True)
 class Composed:
-    """`text` for a chat, plain; `passages` are those that it was taken from, in the order of their pieces."""
+    """`text` for a chat, plain; `passages` are those that it was taken from, in the order of their pieces. `conflicts`
+    are what they contradict each other in."""
 
     text: str
     passages: tuple[Passage, ...]
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def compose(question: str, passages: Sequence[Passage], *, limit: int = LIMIT) -
     """The pieces of `passages` (best first) that answer the question, in at most about `limit` words.
 
     None when the passages hold no text. At most two passages are used, the second only for words of the question that
-    the first does not have.
+    the first does not have. What another of the passages says against a piece is added and cited, too, and then the
+    newest comes first.
     """
     used = passages[:SOURCES]
     pieces = [
@@ -67,8 +71,29 @@ def compose(question: str, passages: Sequence[Passage], *, limit: int = LIMIT) -
     asked = _weights(question, pieces)
     heads = [frozenset(stems(f"{passage.title} {passage.heading}")) for passage in used]
     picked = _pick(pieces, asked, heads, [passage.p_relevant for passage in used], limit)
-    picked.sort(key=lambda piece: (piece.source, piece.place))
-    return Composed(_join(picked), tuple(used[source] for source in dict.fromkeys(piece.source for piece in picked)))
+    against, conflicts = _against(picked, passages)
+    sources = list(range(len(passages)))
+    if conflicts:
+        sources.sort(key=lambda source: passages[source].updated, reverse=True)
+        picked = [*picked, *against]
+    picked.sort(key=lambda piece: (sources.index(piece.source), piece.place))
+    cited = dict.fromkeys(piece.source for piece in picked)
+    return Composed(_join(picked), tuple(passages[source] for source in cited), conflicts)
+
+
+def _against(picked: Sequence[_Piece], passages: Sequence[Passage]) -> tuple[list[_Piece], tuple[Conflict, ...]]:
+    """The pieces that contradict those that were picked."""
+    found: dict[tuple[int, int], _Piece] = {}
+    conflicts = []
+    taken = {(piece.source, piece.place) for piece in picked}
+    for piece in picked:
+        for passage, place, conflict in contradicting(piece.text, passages[piece.source], passages):
+            source = passages.index(passage)
+            conflicts.append(conflict)
+            if (source, place) not in taken:
+                text = units(passage.text)[place]
+                found[source, place] = _Piece(source, place, text, frozenset(stems(text)))
+    return list(found.values()), tuple(dict.fromkeys(conflicts))
 
 
 def _weights(question: str, pieces: Sequence[_Piece]) -> dict[str, float]:

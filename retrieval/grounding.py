@@ -11,24 +11,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from retrieval.blocks import sentences, units
+from retrieval.facts import NUMBER_WORDS, denies, numbers
 from retrieval.types import Passage
 from retrieval.words import stems
 
 SHARE = 0.8  # of the words
 RUN = 3  # sentences
-_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
-_TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
-_WORDS = {word: str(value) for value, word in enumerate(_NUMBERS)} | {word: str(n) for word, n in _TENS.items()}
 _ADDRESS = re.compile(r"https?://[^\s)>\]]+|\b[\w.+-]+@[\w-]+\.[\w.]+|\bwww\.[^\s)>\]]+", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]*")
-_NOT = re.compile(
-    r"\b(?:not|no|never|none|nobody|nothing|cannot|without|neither|nor|unable|impossible|except|unless)\b|n['’]t\b",
-    re.IGNORECASE,
-)
 # Words that turn a true sentence into another one, though they are few.
 _TURNS = re.compile(r"\b(?:always|all|every|any|only|must|free|guaranteed?|immediately|instantly)\b", re.IGNORECASE)
 # What an answer may say around its facts.
@@ -55,10 +45,10 @@ class _Said:
     def __init__(self, text: str) -> None:
         addresses = {found.rstrip(".,;:!?").lower() for found in _ADDRESS.findall(text)}
         rest = _ADDRESS.sub(" ", text)
-        self.exact = addresses | {_plain(found) for found in _NUMBER.findall(rest)} | _number_words(rest)
+        self.exact = addresses | numbers(rest)
         self.names = {stem for name in _NAME.findall(rest) for stem in stems(name)}
-        self.stems = set(stems(rest)) - set(_WORDS)
-        self.no = bool(_NOT.search(rest))
+        self.stems = set(stems(rest)) - set(NUMBER_WORDS)
+        self.no = denies(rest)
         self.turns = {found.lower() for found in _TURNS.findall(rest)}
 
     def follows_from(self, head: _Said, run: Sequence[_Said]) -> bool:
@@ -83,11 +73,3 @@ def _runs(passage: Passage) -> Iterator[tuple[_Said, list[_Said]]]:
     for first in range(len(pieces)):
         for last in range(first + 1, min(first + RUN, len(pieces)) + 1):
             yield head, pieces[first:last]
-
-
-def _plain(number: str) -> str:
-    return re.sub(r"[.,]0+$", "", number).replace(",", ".")
-
-
-def _number_words(text: str) -> set[str]:
-    return {_WORDS[word] for word in re.findall(r"[a-z]+", text.lower()) if word in _WORDS and word != "one"}

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.articles import Article
+from retrieval.blocks import units
+from retrieval.conflicts import contradicting
 from retrieval.errors import BadBundle, BadInput
 from retrieval.files import locked, write_at_once
 from retrieval.fusion import Asked, Evidence, Floats, Ints, Topics, best, same_text
@@ -140,7 +142,7 @@ class KnowledgeIndex:
         for place, number in enumerate(found.numbers.tolist()):
             p = self.relevance.p(known[place], follows=asked.follows)
             passage = replace(self.passage(number), score=float(found.scores[place]), p_relevant=p)
-            if not any(same_text(passage.text, hit.text) for hit in hits):
+            if not any(_copies(passage, hit) for hit in hits):
                 hits.append(passage)
             if len(hits) == k:
                 break
@@ -350,6 +352,13 @@ def sync(articles: Sequence[Article], root: Path, encode: Encode, *, encoder_id:
         index.save(directory)
     encoded = tuple(article.id for article in articles if before.get(article.id) != article.hash)
     return Synced(index, encoded, tuple(sorted(before.keys() - now.keys())))
+
+
+def _copies(one: Passage, other: Passage) -> bool:
+    """Near copies; not those that differ in what they say, such as two versions of a price list."""
+    if not same_text(one.text, other.text):
+        return False
+    return not any(True for piece in units(one.text) for _ in contradicting(piece, one, [other]))
 
 
 def _compacted(

@@ -16,6 +16,7 @@ from bot.api.route import Body
 from bot.auth import Access
 from bot.engines import Engines
 from retrieval.articles import Article, parse_article
+from retrieval.conflicts import Conflict, conflicts
 from retrieval.errors import BadInput, Unavailable
 from retrieval.files import write_at_once
 from retrieval.library import Library
@@ -81,6 +82,31 @@ class PassageView(BaseModel):
     p_relevant: float
 
 
+class StatementView(BaseModel):
+    article: str
+    title: str
+    heading: str
+    text: str
+    updated: str
+
+
+class ConflictView(BaseModel):
+    """Two sentences with nearly the same words, and what differs: numbers, dates, or yes and no."""
+
+    what: str
+    newer: StatementView
+    older: StatementView
+    elsewhere: bool = Field(description="The titles name different things, so that both may hold.")
+
+    @classmethod
+    def of(cls, found: Conflict) -> ConflictView:
+        newer, older = (
+            StatementView(**{name: getattr(side, name) for name in StatementView.model_fields})
+            for side in (found.newer, found.older)
+        )
+        return cls(what=found.what, newer=newer, older=older, elsewhere=found.elsewhere)
+
+
 class Write(Body):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"markdown": "# Shipping\n\nWe ship to all of Europe."}]}
@@ -114,6 +140,12 @@ def add(routes: APIRouter, access: Access, engines: Engines, folder: Path) -> No
         engine = engines.engine
         found = await asyncio.to_thread(lambda: engine.search(engine.understand(q), k=k))
         return [PassageView(**{name: getattr(one, name) for name in PassageView.model_fields}) for one in found]
+
+    @routes.get("/knowledge/conflicts", dependencies=reads)
+    async def contradictions(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[ConflictView]:
+        """Articles that contradict each other, those under titles that name one thing first."""
+        found = await asyncio.to_thread(lambda: conflicts(_articles(engines.library)))
+        return [ConflictView.of(one) for one in found[:limit]]
 
     @routes.put("/knowledge/articles/{article_id:path}", dependencies=writes)
     async def write(article_id: ArticleId, body: Write) -> ArticleView:

@@ -85,6 +85,8 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Read what changed and bring the index of the bundle in service up to it; only new articles are encoded."""
+    from retrieval.conflicts import conflicts
+
     settings = Settings.build(data_dir=data, config_dir=config)
     shelf, engine = _shelf(settings, folder), _engine(settings)
     report = _empty()
@@ -94,12 +96,14 @@ def sync(
         more, synced = shelf.bring_up(engine, progress=lambda *at: progress("files", *at))
     report += more
     index = synced.index
+    against = [one for one in conflicts(shelf.library.articles()) if not one.elsewhere]
     facts = {
         "articles": len(index.articles),
         "passages": len(index),
         "encoded": synced.encoded,
         "left": synced.removed,
         "index": [segment.index.explain for segment in index.segments],
+        "conflicts": [asdict(one) for one in against],
     }
     if as_json:
         typer.echo(json.dumps(facts | asdict(report), ensure_ascii=False))
@@ -108,6 +112,8 @@ def sync(
     console.print(f"{len(synced.encoded)} encoded, {len(synced.removed)} removed")
     for line in (segment.index.explain for segment in index.segments):
         console.print(f"index: {line}")
+    if against:
+        console.print(f"{len(against)} contradictions between articles; 'deskhand knowledge check' shows them")
     _print_skipped(report)
 
 
@@ -172,6 +178,33 @@ def show(
 
 
 @app.command()
+def check(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also pairs whose titles name different things; many of them are in order.")
+    ] = False,
+    folder: Folder = None,
+    data: Data = None,
+    config: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Articles that contradict each other: both sentences and what differs. Needs no trained bundle."""
+    from retrieval.conflicts import conflicts
+
+    library = _shelf(Settings.build(data_dir=data, config_dir=config), folder).library
+    library.sync()
+    found = [one for one in conflicts(library.articles()) if every or not one.elsewhere]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
+        return
+    console.print(f"{len(found)} contradictions")
+    for one in found:
+        console.print(f"\n{one.what}")
+        for side in (one.newer, one.older):
+            when = f", updated {side.updated}" if side.updated else ""
+            console.print(f"  {side.article} ({side.title}{when}): {side.text}", markup=False)
+
+
+@app.command()
 def learn(data: Data = None, config: ConfigDir = None, as_json: AsJson = False) -> None:
     """Let FAQ entries learn other wordings of their question from the requests of the bundle in service."""
     from retrieval.phrasings import learned
@@ -229,6 +262,10 @@ def search(
         table.add_row(f"{hit.p_relevant:.2f}", f"{hit.score:.2f}", hit.id, source)
     console.print(table)
     console.print(f"\nthreshold {engine.thresholds.passage:.2f}: " + (composed.text if composed else "no reply"))
+    for conflict in composed.conflicts if composed else ():
+        console.print(
+            f"these contradict each other ({conflict.what}): {conflict.newer.article}, {conflict.older.article}"
+        )
 
 
 def _shelf(settings: Settings, folder: Path | None) -> KnowledgeShelf:

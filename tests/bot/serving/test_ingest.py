@@ -108,6 +108,16 @@ async def test_a_name_cannot_lead_out_of_the_library(serve: Running) -> None:
 
 
 @pytest.mark.asyncio
+async def test_articles_that_contradict_each_other_are_reported(serve: Running) -> None:
+    async with serve() as server:
+        for name, days, when in (("old", 30, "2025-01-01"), ("new", 60, "2026-01-01")):
+            text = f"---\nupdated: {when}\n---\n# Returns\n\nYou may return unworn boots within {days} days."
+            await call(server, "PUT", f"/articles/{name}", json={"markdown": text})
+        (one,) = (await call(server, "GET", "/conflicts")).json()
+        assert (one["newer"]["article"], one["older"]["article"], one["what"]) == ("new", "old", "60 / 30")
+
+
+@pytest.mark.asyncio
 async def test_pages_of_this_machine_are_skipped_with_the_reason(serve: Running) -> None:
     async with serve() as server:
         body = {"urls": ["http://127.0.0.1:9/a"], "sitemap": ""}
