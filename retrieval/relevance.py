@@ -82,14 +82,14 @@ def calibrate(index: KnowledgeIndex) -> Relevance:
 
 
 def _examples(index: KnowledgeIndex, part: int, number: int) -> list[tuple[Floats, bool]]:
-    """The best candidate's features and whether it is the sentence's passage: with its article, and without it."""
+    """The best candidate's features and whether it is of the sentence's article: with its article, and without it."""
     vector, asked, passage, rest = index.cloze(part, number)
     article = index.article_of(passage)
     found = []
     for without in ((), (article,)):
         best = index.find(vector, asked, without=without, instead={passage: rest})
         if len(best.numbers):
-            found.append((features(best)[0], bool(best.numbers[0] == passage)))
+            found.append((features(best)[0], index.article_of(int(best.numbers[0])) == article))
     return found
 
 
