@@ -64,7 +64,7 @@ def known(
     if not (isinstance(found, Answer) and isinstance(cited, Cite)):
         return found or cited
     p, q = found.hit.p_correct, max(passage.p_relevant for passage in cited.passages)
-    return cited if q > p and _above(q, limits.passage) > _above(p, limits.answer) else found
+    return cited if q > p and _above(q, limits.passage) > _above(p, found.hit.limit(limits.answer)) else found
 
 
 def _above(p: float, limit: float) -> float:
@@ -81,7 +81,7 @@ def answer(
     best = next(iter(candidates.answers), None)
     if (
         best is None
-        or best.p_correct < limits.answer
+        or not best.clears(limits.answer)
         or (said.intent in ruled(domain) and said.confidence > best.p_correct)
     ):
         return None

@@ -155,13 +155,15 @@ class AnswerModel:
         """(..., len(SIGNALS)) -> (...), the calibrated probability that the answer is the right one."""
         return sigmoid(signals @ self.calibration[:-1] + self.calibration[-1])
 
-    def sure(self, scored: Scored) -> Matrix:
-        """(m, k), `p_correct`; for an answer that a person taught, at least the probability that this was asked."""
+    def sure(self, scored: Scored) -> tuple[Matrix, NDArray[np.bool_]]:
+        """(m, k) each: `p_correct`, or the probability that this is what a person taught the answer for where that is
+        higher; and whether it is, because then the threshold of taught answers applies."""
         known = self.p_correct(scored.signals)
         if self.taught is None:
-            return known
+            return known, np.zeros(known.shape, bool)
         same = sigmoid(scored.taught * self.taught.same[0] + self.taught.same[1])
-        return np.where(scored.taught > 0, np.maximum(known, same), known)
+        as_taught = (scored.taught > 0) & (same > known)
+        return np.where(as_taught, same, known), as_taught
 
 
 def softmax(logits: Matrix) -> Matrix:

@@ -29,10 +29,12 @@ _ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}$")
 class Thresholds:
     """Probabilities in [0, 1] from which on the bot acts by itself; they follow from the error budget.
 
-    `promises` says what `answer` would be for other budgets ("0.02"), so that the exam can show whether those are kept.
+    `taught` is for answers that a person taught; None, in a bundle without them, means as `answer`. `promises` says
+    what `answer` would be for other budgets ("0.02"), so that the exam can show whether those are kept.
     """
 
     answer: float = 0.9
+    taught: float | None = None
     passage: float = 0.5
     intent: float = 0.5
     in_scope: float = 0.5

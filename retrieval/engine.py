@@ -119,13 +119,12 @@ class Engine:
         if self.answers is None or not heard:
             return [[] for _ in heard]
         scored = self.answers.score(np.stack([self._vector(h) for h in heard]), k=k)
-        sure = self.answers.sure(scored)
+        sure, taught = self.answers.sure(scored)
+        tables = (scored.answers, scored.scores, sure, taught)
         return [
             [
-                self._hit(number, score, p, scored.rows[m], scored.similarities[m])
-                for number, score, p in zip(
-                    scored.answers[m].tolist(), scored.scores[m].tolist(), sure[m].tolist(), strict=True
-                )
+                self._hit(number, score, p, bool(repeats), scored.rows[m], scored.similarities[m])
+                for number, score, p, repeats in zip(*(table[m].tolist() for table in tables), strict=True)
             ]
             for m in range(len(heard))
         ]
@@ -150,7 +149,9 @@ class Engine:
         assert heard.vector is not None
         return heard.vector
 
-    def _hit(self, number: int, score: float, sure: float, rows: NDArray[np.int64], similar: Matrix) -> AnswerHit:
+    def _hit(
+        self, number: int, score: float, sure: float, taught: bool, rows: NDArray[np.int64], similar: Matrix
+    ) -> AnswerHit:
         assert self.answers is not None
         owner = self.answers.answer_of
         own = [(r, s) for r, s in zip(rows.tolist(), similar.tolist(), strict=True) if owner[r] == number]
@@ -164,6 +165,7 @@ class Engine:
             servable=row["servable"],
             intent=row["intent"],
             requests=tuple(self._logged(r, s) for r, s in own[:PROVENANCE]),
+            threshold=self.thresholds.taught if taught else None,
         )
 
     def _logged(self, row: int, similarity: float) -> LoggedRequest:

@@ -73,7 +73,8 @@ def explain(engine: Engine, heard: Understanding) -> Explanation | None:
     )
     threshold = engine.thresholds.answer
     changes = _changes(first, texts, [hits[0] for hits in found], threshold)
-    return Explanation(first.answer, first.p_correct, threshold, _sent(first, threshold), words, changes)
+    limit = first.limit(threshold)
+    return Explanation(first.answer, first.p_correct, limit, _sent(first, threshold), words, changes)
 
 
 def _sure_of(answer: str, hits: list[AnswerHit]) -> float:
@@ -81,7 +82,7 @@ def _sure_of(answer: str, hits: list[AnswerHit]) -> float:
 
 
 def _sent(hit: AnswerHit, threshold: float) -> bool:
-    return hit.servable and hit.p_correct >= threshold
+    return hit.servable and hit.clears(threshold)
 
 
 def _changes(first: AnswerHit, texts: list[str], found: list[AnswerHit], threshold: float) -> tuple[Change, ...]:

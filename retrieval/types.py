@@ -67,7 +67,8 @@ class AnswerHit:
     """A candidate answer. `text` is a template; `slots` names the `<PLACEHOLDERS>` that must be filled before sending.
 
     `p_correct` is calibrated on validation conversations: the probability that this answer is the right one.
-    `servable` is false for replies that only a person can give (they ask, stall, promise or need facts).
+    `servable` is false for replies that only a person can give (they ask, stall, promise or need facts). `threshold` is
+    set where an answer has one of its own, because what speaks for it is another evidence: a person taught it.
     """
 
     answer: str
@@ -77,7 +78,15 @@ class AnswerHit:
     slots: tuple[str, ...] = ()
     servable: bool = True
     intent: str | None = None
+    threshold: float | None = None
     requests: tuple[LoggedRequest, ...] = ()
+
+    def limit(self, threshold: float) -> float:
+        """From which P(correct) on it is sent, where `threshold` is that of all answers."""
+        return threshold if self.threshold is None else self.threshold
+
+    def clears(self, threshold: float) -> bool:
+        return self.p_correct >= self.limit(threshold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from retrieval.types import Matrix, Vector
 NEVER = 1.01
 CONFIDENCE = 0.8
 """How sure the choice is that the budget holds for the validation conversations' like."""
+LEAST_SURE = 0.5
+"""However easy the log: nothing is sent that is more likely wrong than right."""
 Flags = NDArray[np.bool_]
 
 

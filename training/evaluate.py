@@ -201,7 +201,7 @@ def _said(engine: Engine, asked: Sequence[Pair]) -> list[str]:
 def would_send(hits: Sequence[AnswerHit], threshold: float) -> AnswerHit | None:
     """The answer that the bot sends by itself: the first, if it may be sent and is sure enough; None hands over."""
     best = next(iter(hits), None)
-    return best if best and best.servable and best.p_correct >= threshold else None
+    return best if best and best.servable and best.clears(threshold) else None
 
 
 def _case(

@@ -14,7 +14,7 @@ from retrieval.answers import CANDIDATES, SIGNALS, SIGNS, AnswerModel, Scored
 from retrieval.index import Index
 from retrieval.intents import stacked
 from retrieval.types import Matrix, Vector
-from training.calibrate import Flags, fit_logistic, threshold_for
+from training.calibrate import LEAST_SURE, Flags, fit_logistic, threshold_for
 from training.cluster import Labels, coherence, fallen_into, means_of
 from training.encoder import fit_softmax
 
@@ -22,7 +22,6 @@ HIDDEN = 0.1
 FOLDS = 5
 LEAST_ANSWERS = 4
 NEW_SHARE = 0.05
-LEAST_SURE = 0.5  # however easy the log: nothing is sent that is more likely wrong than right
 
 
 @dataclass(frozen=True)

@@ -151,10 +151,11 @@ class _Run:
         calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget)
         promises = dict(zip(map(str, PROMISES), thresholds(seen, servable, PROMISES), strict=True))
         self.progress("heads", 1, 2, f"answers from P(correct) {threshold:.2f} on")
+        repeated, taught_from = taught(self.pairs, mined.intent_of, mined.answer_of, queries, error_budget=error_budget)
         model = replace(
             fit_answers(queries, mined.answer_of, len(mined.answers), keys=keys, seed=self.config.seed),
             calibration=calibration,
-            taught=taught(self.pairs, mined.intent_of, mined.answer_of, queries),
+            taught=repeated,
         )
         self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
         self.progress("heads", 2, 2, f"right at first {seen.right[:, 0].mean():.1%} of the time")
@@ -168,7 +169,7 @@ class _Run:
             weights=self.config.context.weights,
             config=self.config.model_dump_json(indent=1),
             data=self.data,
-            thresholds=_thresholds(threshold, promises, intents),
+            thresholds=_thresholds(threshold, taught_from if repeated else None, promises, intents),
             intents=intents.head if intents else None,
             model=model,
             answers=_answer_rows(mined),
@@ -277,10 +278,11 @@ class _Run:
         }
 
 
-def _thresholds(answer: float, promises: dict[str, float], intents: FittedIntents | None) -> Thresholds:
-    if intents is None:
-        return Thresholds(answer=answer, promises=promises)
-    return Thresholds(answer=answer, promises=promises, intent=intents.intent, in_scope=intents.in_scope)
+def _thresholds(
+    answer: float, taught_from: float | None, promises: dict[str, float], intents: FittedIntents | None
+) -> Thresholds:
+    known = Thresholds(answer=answer, taught=taught_from, promises=promises)
+    return replace(known, intent=intents.intent, in_scope=intents.in_scope) if intents else known
 
 
 def _answer_rows(mined: Mined) -> list[dict[str, Any]]:

@@ -1,9 +1,10 @@
 """What a person of the desk answered after the bot had passed may be said again, to whoever asks the same.
 
-One such answer is no evidence for the calibration of `training.heads`, which learns from answers that many agents gave.
-The question here is another one: does this message ask the same as the one that was answered? How often two messages so
-alike do is learned from the log: every request beside the nearest earlier one, and whether mining put both into one
-intent. On the demo shop that share is within 4 points of the labelled one at every similarity (docs/experiments.md).
+One such answer is no evidence for the calibration of `training.heads`, which learns from answers that many agents gave,
+and nothing has to be proven about the answer: a person gave it on purpose. What can go wrong is that another thing was
+asked. How often two messages so alike ask the same is learned from the log: every request beside the closest earlier
+one, and whether mining put both into one intent. These pairs choose the threshold, too, by the same budget and bound as
+that of mined answers. docs/experiments.md has how often a taught answer then went to another request.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.answers import Taught
+from retrieval.answers import Taught, sigmoid
 from retrieval.types import Matrix, Vector
-from training.calibrate import fit_logistic
+from training.calibrate import LEAST_SURE, NEVER, Flags, fit_logistic, threshold_for
 from training.cluster import Labels, tight_groups, unit
 from training.pairs import Pair
 
@@ -28,14 +29,25 @@ _PARTICULAR = re.compile(r"<(?!NAME)[A-Z]+(?:_\d+)?>")
 _DEED = re.compile(r"\bI(?:['’]ve| have|['’]ll| will| shall)\b", re.IGNORECASE)
 
 
-def taught(pairs: Sequence[Pair], intent_of: Labels, answer_of: Labels, queries: Matrix) -> Taught | None:
+def taught(
+    pairs: Sequence[Pair], intent_of: Labels, answer_of: Labels, queries: Matrix, *, error_budget: float
+) -> tuple[Taught | None, float]:
     """`intent_of` (n,), `answer_of` (n,) and `queries` (n, 3d) belong to `pairs`, in the order of time.
 
-    None when nobody taught anything, or when too few requests are there to learn what "the same" is.
+    The second is the probability from which on a taught answer may be sent: NEVER when no similarity of two messages
+    keeps `error_budget` in the log. None when nobody taught anything, or when too few requests are there to learn
+    what "the same" is.
     """
     rows = np.array([pair.trusted and _general(pair) for pair in pairs], bool) & (intent_of >= 0)
-    same = fit_same(queries, intent_of) if rows.any() else None
-    return None if same is None else Taught(messages(queries[rows]), answer_of[rows], same)
+    if not rows.any():
+        return None, NEVER
+    close, asked_same = nearest_earlier(queries, intent_of)
+    same = fit_same(close, asked_same)
+    if same is None:
+        return None, NEVER
+    sure = sigmoid(close * same[0] + same[1])
+    limit = max(LEAST_SURE, threshold_for(sure, asked_same, error_budget=error_budget))
+    return Taught(messages(queries[rows]), answer_of[rows], same), limit
 
 
 def apart(answer_of: Labels, pairs: Sequence[Pair], requests: Matrix, keys: Matrix) -> Labels:
@@ -66,17 +78,20 @@ def _general(pair: Pair) -> bool:
     return not (_PARTICULAR.search(pair.text) or _PARTICULAR.search(said) or _DEED.search(said))
 
 
-def fit_same(queries: Matrix, intent_of: Labels) -> Vector | None:
+def nearest_earlier(queries: Matrix, intent_of: Labels) -> tuple[Vector, Flags]:
+    """For the latest requests of the log: the cosine to the closest earlier one, and whether both have one intent."""
+    requests = np.flatnonzero(intent_of >= 0)[-MOST:]
+    if len(requests) < 2:
+        return np.zeros(0, np.float32), np.zeros(0, bool)
+    alone, intents = messages(queries[requests]), intent_of[requests]
+    similar = np.where(np.tri(len(alone), k=-1, dtype=bool), alone @ alone.T, -1)[1:]
+    return similar.max(1), intents[1:] == intents[similar.argmax(1)]
+
+
+def fit_same(close: Vector, asked_same: Flags) -> Vector | None:
     """(2,) slope and intercept: the log odds that two messages of a cosine ask the same. None with too few requests,
     or when closer messages are no likelier to."""
-    queries, intents = queries[-MOST:], intent_of[-MOST:]
-    earlier = np.tri(len(queries), k=-1, dtype=bool)
-    nearest = np.where(earlier, queries @ queries.T, -1).argmax(1)
-    asks = intents >= 0
-    asks[0] = False
-    if asks.sum() < LEAST:
+    if len(close) < LEAST:
         return None
-    alone = messages(queries)
-    close = (alone * alone[nearest]).sum(1)
-    fitted = fit_logistic(close[asks, None], (intents == intents[nearest])[asks])
+    fitted = fit_logistic(close[:, None], asked_same)
     return fitted if fitted[0] > 0 else None

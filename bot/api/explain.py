@@ -37,6 +37,7 @@ class CandidateView(BaseModel):
     text: str
     p_correct: float
     servable: bool = Field(description="False: only a person can give it.")
+    threshold: float | None = Field(description="Its own threshold, where it has one: a person taught the answer.")
     requests: list[RequestView] = Field(description="The nearest logged requests that lead to it.")
 
 

@@ -142,8 +142,9 @@ def _explain(engine: Engine, heard: Understanding) -> None:
     table = Table("P(correct)", "answer", "learned from", title=title, title_justify="left", box=box.HORIZONTALS)
     for hit in engine.answer(heard):
         asked = "\n".join(f"{r.conversation}#{r.turn} {r.similarity:.2f} {r.text[:60]}" for r in hit.requests[:3])
-        servable = "" if hit.servable else " (only a person can give it)"
-        table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{servable}: {' '.join(hit.text.split())[:120]}", asked)
+        note = "" if hit.servable else " (only a person can give it)"
+        note += "" if hit.threshold is None else f" (taught, from {hit.threshold:.2f})"
+        table.add_row(f"{hit.p_correct:.2f}", f"{hit.answer}{note}: {' '.join(hit.text.split())[:120]}", asked)
     print_table(table)
     _why(engine, heard)
     for passage in engine.search(heard, k=3):

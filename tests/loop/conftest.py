@@ -128,9 +128,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     # The frozen encoder: fine-tuning would take most of the time and is no part of the loop.
     keys = yaml.safe_load(recipe.read_text()) or {}
     recipe.write_text(yaml.safe_dump({**keys, "encoder": {"tune": "never"}}))
-    # Six weeks are too few to prove that 10% of the answers are wrong at most: the bot would be silent, rightly.
-    promise = folder / "config" / "deskhand.yml"
-    promise.write_text(yaml.safe_dump({**yaml.safe_load(promise.read_text()), "error_budget": 0.2}))
     log = folder / "weeks-1-6.jsonl"
     write(log, [one for one in read(DEMO / "transcripts.jsonl") if (one.started_at or "") < WEEK_7])
     shop = Shop(folder)

@@ -37,15 +37,16 @@ def asked(messages: Matrix, desk: Matrix = EMPTY) -> Matrix:
 
 def test_the_same_message_gets_the_taught_answer_surely_and_others_are_judged_as_before(model: AnswerModel) -> None:
     scored = model.score(asked(MESSAGES), k=1)
-    sure = model.sure(scored)[:, 0]
+    sure, taught = (part[:, 0] for part in model.sure(scored))
     assert scored.answers[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
     assert sure[5] == pytest.approx(float(sigmoid(np.float32(6.0))))
+    assert taught.tolist() == [False] * 5 + [True]
     np.testing.assert_allclose(sure[:5], model.p_correct(scored.signals)[:5, 0])
 
 
 def test_what_was_said_before_does_not_make_it_less_sure(model: AnswerModel) -> None:
     plain, in_context = asked(MESSAGES[5:]), asked(MESSAGES[5:], MESSAGES)
-    alone, amid = (model.sure(model.score(query, k=1))[0, 0] for query in (plain, in_context))
+    alone, amid = (model.sure(model.score(query, k=1))[0][0, 0] for query in (plain, in_context))
     assert float(amid) == pytest.approx(float(alone))
 
 
@@ -54,4 +55,4 @@ def test_a_message_that_is_only_somewhat_like_it_is_not_sure(model: AnswerModel)
     scored = model.score(asked(somewhat), k=6)
     place = scored.answers[0].tolist().index(5)
     assert scored.taught[0, place] == pytest.approx(0.6, abs=1e-5)
-    assert model.sure(scored)[0, place] == pytest.approx(float(sigmoid(np.float32(-2.0))), abs=1e-4)
+    assert model.sure(scored)[0][0, place] == pytest.approx(float(sigmoid(np.float32(-2.0))), abs=1e-4)

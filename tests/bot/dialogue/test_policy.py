@@ -85,6 +85,15 @@ def test_passages_come_before_an_answer_only_when_they_are_surer(
     assert type(step(shop, said("how long do refunds take"), candidates=offers)) is found
 
 
+@pytest.mark.parametrize(("p_correct", "own", "sent"), [(0.8, 0.7, True), (0.8, 0.85, False), (0.8, None, False)])
+def test_what_a_person_taught_is_judged_by_a_limit_of_its_own(
+    shop: Domain, p_correct: float, own: float | None, sent: bool
+) -> None:
+    taught = Candidates((AnswerHit("a1", "In Leeds.", p_correct, p_correct, threshold=own),))
+    found = decide(fold("c", [said("do you engrave")]), shop, taught, Limits(answer=1.01))
+    assert isinstance(found, Answer) is sent
+
+
 def test_a_follow_up_comes_before_everything_else(shop: Domain) -> None:
     assert step(shop, said("hi", "greet"), FollowupSet(name="utter_hours")) == RunAction("utter_hours", "followup")
     assert step(shop, said("hi", "greet"), FollowupSet(name="action_listen")) == Wait()
