@@ -1,12 +1,13 @@
 """Entities that the dialogue files teach: regexes, lookups, annotated examples and synonyms. Pure.
 
-The bundle's own entities (order numbers, e-mail addresses) come from `Engine.understand`; `merged` joins the two.
+The bundle's own entities (order numbers, e-mail addresses, what its token head found) come from `Engine.understand`;
+`merged` joins the two.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.domain import Domain
@@ -24,7 +25,7 @@ class Finder:
 
     def __init__(self, domain: Domain) -> None:
         nlu = domain.nlu
-        words: dict[str, set[str]] = {name: set(values) for name, values in nlu.lookups.items()}
+        words: dict[str, set[str]] = {}
         synonyms: dict[str, Any] = {}
         for example in nlu.examples:
             for entity in example.entities:
@@ -32,21 +33,24 @@ class Finder:
                 words.setdefault(str(entity["entity"]), set()).add(surface)
                 if entity["value"] != surface:
                     synonyms[surface.casefold()] = entity["value"]
-        patterns = [(name, _words(values)) for name, values in words.items() if name in domain.entities]
+        listed = {name: values for name, values in nlu.lookups.items() if values}
+        self._annotated = [(name, _words(values)) for name, values in words.items() if name in domain.entities]
+        self._patterns = [(name, _words(values)) for name, values in listed.items() if name in domain.entities]
         for name, regexes in nlu.regexes.items():
             if name in domain.entities:
-                patterns += [(name, re.compile(one)) for one in regexes if _valid(one)]
-        self._patterns = patterns
-        taught = {name for name, _ in patterns}
+                self._patterns += [(name, re.compile(one)) for one in regexes if _valid(one)]
+        taught = {name for name, _ in (*self._annotated, *self._patterns)}
         self._numbers = NUMBER in domain.entities and NUMBER not in taught
         self._roles = Roles(nlu.examples)
         self._synonyms: Mapping[str, Any] = {**synonyms, **nlu.synonyms}
 
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str, *, learned: Collection[str] = ()) -> list[Found]:
+        """`learned` are entities that a token head finds: the words of their examples are then no longer looked up."""
+        annotated = [(name, pattern) for name, pattern in self._annotated if name not in learned]
         found = [
             {"entity": name, "value": self._synonyms.get(match[0].casefold(), match[0]), "start": match.start(),
              "end": match.end(), "confidence": 1.0}
-            for name, pattern in self._patterns
+            for name, pattern in (*annotated, *self._patterns)
             for match in pattern.finditer(text)
             if match[0].strip()
         ]  # fmt: skip
@@ -54,13 +58,21 @@ class Finder:
         apart = _apart(sorted(found, key=lambda one: (one["start"] - one["end"], one["start"])))
         return [self._roles.named(one, text) for one in apart]
 
-    def merged(self, heard: Iterable[Mapping[str, Any]], text: str) -> tuple[Found, ...]:
+    def merged(
+        self, heard: Iterable[Mapping[str, Any]], text: str, *, learned: Collection[str] = ()
+    ) -> tuple[Found, ...]:
         """What the engine heard, with synonyms put in, and what the files teach; spans may overlap under two names."""
         known = [
             {**one, "value": self._synonyms.get(str(one.get("value")).casefold(), one.get("value"))} for one in heard
         ]
-        have = {(one.get("entity"), one.get("start")) for one in known}
-        return (*known, *(one for one in self.find(text) if (one["entity"], one["start"]) not in have))
+        found = self.find(text, learned=learned)
+        return (*known, *(one for one in found if not any(_again(one, other) for other in known)))
+
+
+def _again(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """The same entity in the same place, or a piece of it."""
+    start, end = other.get("start") or 0, other.get("end") or 0
+    return one["entity"] == other.get("entity") and bool(one["start"] < end and one["end"] > start)
 
 
 _SMALL = (

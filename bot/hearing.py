@@ -27,7 +27,7 @@ def hear(engine: Engine, finder: Finder, message: UserMessage, conversation: Con
     passages = engine.search(heard, history=conversation.history)
     vector = engine.encode([message.text])[0] if engine.policy else None
     candidates = Candidates(tuple(engine.answer(heard)), tuple(passages), engine.policy, vector)
-    return _event(message, heard, engine.id, finder), candidates
+    return _event(message, heard, engine, finder), candidates
 
 
 def hear_requests(
@@ -40,22 +40,22 @@ def hear_requests(
     return several or [hear(engine, finder, message, conversation)]
 
 
-def _event(message: UserMessage, heard: Understanding, bundle: str, finder: Finder) -> UserSaid:
+def _event(message: UserMessage, heard: Understanding, engine: Engine, finder: Finder) -> UserSaid:
     skipped = len(message.text) - len(heard.text)
     entities = (
         {"entity": e.name, "value": e.value, "start": skipped + e.start, "end": skipped + e.end,
-         "confidence": e.confidence}
+         "confidence": e.confidence, **({"role": e.role} if e.role else {}), **({"group": e.group} if e.group else {})}
         for e in heard.entities
     )  # fmt: skip
     intent = heard.intent
     return user_said(
         message,
-        bundle,
+        engine.id,
         intent=intent.name if intent else None,
         confidence=intent.confidence if intent else 0.0,
         ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
         in_scope=heard.in_scope,
-        entities=finder.merged(entities, message.text),
+        entities=finder.merged(entities, message.text, learned=engine.learned),
     )
 
 

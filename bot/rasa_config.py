@@ -39,6 +39,7 @@ class RasaConfig:
 
 
 ENCODER = "the encoder and the intent head of the bundle take its place"
+TAGGER = "a head on the encoder's tokens is trained on annotated examples, where it beats looking words up"
 COMPONENTS: dict[str, tuple[Verdict, str]] = {
     **dict.fromkeys(
         (
@@ -51,9 +52,9 @@ COMPONENTS: dict[str, tuple[Verdict, str]] = {
     ),
     "DIETClassifier": (
         "differs",
-        f"{ENCODER}; entities are found by the words of examples, lookups and regexes, not guessed from the sentence",
+        f"{ENCODER}; for entities {TAGGER}",
     ),
-    "CRFEntityExtractor": ("differs", "entities are found by the words of examples, lookups and regexes"),
+    "CRFEntityExtractor": ("differs", TAGGER),
     "KeywordIntentClassifier": ("differs", f"{ENCODER}: words that are like the keywords count, too"),
     "RegexEntityExtractor": ("works", "regexes and lookups find entities"),
     "EntitySynonymMapper": ("works", "synonyms are put in"),

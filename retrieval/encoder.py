@@ -17,10 +17,13 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from retrieval import multilingual
-from retrieval.errors import BadBundle
-from retrieval.types import Matrix, Vector
+from retrieval.errors import BadBundle, BadInput
+from retrieval.types import Matrix, Tokens, Vector
 
 MAX_TOKENS = 128
+VECTOR = "vector"
+TOKENS = "tokens"
+"""The output of the graph with the states of all tokens; only bundles with entities to find have it."""
 _BATCH = 32
 
 
@@ -31,11 +34,22 @@ class Model(Protocol):
 
     def run(self, texts: Sequence[str]) -> Matrix: ...
 
+    def read(self, texts: Sequence[str]) -> tuple[Matrix, list[Tokens]]:
+        """Vectors, and the states of the tokens of each text; only where `reads` is true."""
+        ...
+
+    @property
+    def reads(self) -> bool: ...
+
 
 class Encoder:
-    """Reads the `encoder/` directory of a bundle. Thread-safe."""
+    """Reads the `encoder/` directory of a bundle. Thread-safe.
 
-    def __init__(self, directory: Path, *, threads: int = 1, cache: int = 2048) -> None:
+    `project` (d, k) brings token states down to what a head on them needs; with it every text that is encoded has its
+    tokens read in the same pass, and both are cached.
+    """
+
+    def __init__(self, directory: Path, *, threads: int = 1, cache: int = 2048, project: Matrix | None = None) -> None:
         kind = multilingual.MultilingualE5 if (directory / multilingual.MARK).is_file() else _Onnx
         try:
             self._model: Model = kind(directory, threads=threads)
@@ -44,7 +58,9 @@ class Encoder:
         except Exception as error:  # the libraries raise bare exceptions of their own for a bad file
             raise BadBundle(f"encoder {directory} cannot be read: {error}; train again or roll back") from error
         self.dimension = self._model.dimension
-        self._cache: OrderedDict[str, Vector] = OrderedDict()
+        self.reads = self._model.reads
+        self._project = project if self.reads else None
+        self._cache: OrderedDict[str, tuple[Vector, Tokens | None]] = OrderedDict()
         self._cache_size = cache
         self._lock = threading.Lock()
 
@@ -61,20 +77,46 @@ class Encoder:
                     missing.setdefault(text, []).append(row)
                 else:
                     self._cache.move_to_end(text)
-                    out[row] = cached
+                    out[row] = cached[0]
         if missing:
             self._encode_new(missing, out)
         return out
 
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """The states of the tokens of each text, projected; of a text that was just encoded they are known. BadInput
+        when the encoder tells none (`reads`)."""
+        if not self.reads:
+            raise BadInput("this encoder tells nothing of single tokens; train with one that does, such as `support`")
+        with self._lock:
+            known = [self._cache.get(text) for text in texts]
+        missing = [text for text, cached in zip(texts, known, strict=True) if cached is None or cached[1] is None]
+        fresh = dict(zip(missing, self._read(missing)[1], strict=True)) if missing else {}
+        return [
+            cached[1] if cached is not None and cached[1] is not None else fresh[text]
+            for text, cached in zip(texts, known, strict=True)
+        ]
+
     def _encode_new(self, missing: dict[str, list[int]], out: Matrix) -> None:
         texts = list(missing)
-        for text, vector in zip(texts, self._model.run(texts), strict=True):
+        read: Sequence[Tokens | None]
+        if self._project is None:
+            vectors, read = self._model.run(texts), [None] * len(texts)
+        else:
+            vectors, read = self._read(texts)
+        for text, vector in zip(texts, vectors, strict=True):
             out[missing[text]] = vector
+        kept = list(zip(texts, read, strict=True))[-self._cache_size :] if self._cache_size else []
         with self._lock:
-            for text in texts[-self._cache_size :]:
-                self._cache[text] = out[missing[text][0]].copy()
+            for text, tokens in kept:
+                self._cache[text] = out[missing[text][0]].copy(), tokens
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
+
+    def _read(self, texts: Sequence[str]) -> tuple[Matrix, list[Tokens]]:
+        vectors, found = self._model.read(texts)
+        if (project := self._project) is None:
+            return vectors, found
+        return vectors, [Tokens(one.states @ project, one.spans) for one in found]
 
 
 class _Onnx:
@@ -86,19 +128,33 @@ class _Onnx:
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.no_padding()
         self._inputs = {item.name for item in self._session.get_inputs()}
+        self._outputs = {item.name for item in self._session.get_outputs()}
         self.dimension = int(self._session.get_outputs()[0].shape[1])
+
+    @property
+    def reads(self) -> bool:
+        return TOKENS in self._outputs
 
     def run(self, texts: Sequence[str]) -> Matrix:
         """In batches by length, so that little is padded."""
         tokens = [self._tokenizer.encode(text).ids for text in texts]  # `encode_batch` wakes threads for each message
-        by_length = sorted(range(len(texts)), key=lambda i: len(tokens[i]))
         out = np.empty((len(texts), self.dimension), np.float32)
-        for start in range(0, len(texts), _BATCH):
-            rows = by_length[start : start + _BATCH]
-            out[rows] = self._batch([tokens[i] for i in rows])
+        for rows in _by_length(tokens):
+            out[rows] = self._batch([tokens[i] for i in rows], [VECTOR])[0]
         return out
 
-    def _batch(self, tokens: list[list[int]]) -> Matrix:
+    def read(self, texts: Sequence[str]) -> tuple[Matrix, list[Tokens]]:
+        items = [self._tokenizer.encode(text) for text in texts]
+        tokens = [item.ids for item in items]
+        out = np.empty((len(texts), self.dimension), np.float32)
+        found: dict[int, Tokens] = {}
+        for rows in _by_length(tokens):
+            out[rows], states = self._batch([tokens[i] for i in rows], [VECTOR, TOKENS])
+            for row, own in zip(rows, states, strict=True):
+                found[row] = Tokens(own[: len(tokens[row])], np.array(items[row].offsets, np.int64).reshape(-1, 2))
+        return out, [found[row] for row in range(len(texts))]
+
+    def _batch(self, tokens: list[list[int]], outputs: list[str]) -> list[Matrix]:
         width = max(len(ids) for ids in tokens)
         ids = np.zeros((len(tokens), width), np.int64)
         mask = np.zeros_like(ids)
@@ -107,8 +163,13 @@ class _Onnx:
             mask[row, : len(values)] = 1
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         feeds = {name: value for name, value in feeds.items() if name in self._inputs}
-        result: Matrix = self._session.run(None, feeds)[0]
+        result: list[Matrix] = self._session.run(outputs, feeds)
         return result
+
+
+def _by_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

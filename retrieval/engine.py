@@ -24,7 +24,8 @@ from retrieval.index import Index
 from retrieval.intents import IntentHead, IntentTables
 from retrieval.knowledge import Filter, KnowledgeIndex
 from retrieval.policy import LearnedPolicy
-from retrieval.types import AnswerHit, IntentScore, LoggedRequest, Matrix, Passage, Understanding
+from retrieval.token_head import TokenHead, find_entities
+from retrieval.types import AnswerHit, Entity, IntentScore, LoggedRequest, Matrix, Passage, Understanding
 
 RANKING = 10
 PROVENANCE = 3
@@ -57,13 +58,15 @@ class Engine:
         self.weights = weights
         self.knowledge: KnowledgeIndex | None = None
         self.policy: LearnedPolicy | None = None
+        self.tokens: TokenHead | None = None
 
     @classmethod
     def load(cls, path: Path, *, knowledge: KnowledgeIndex | None = None, probe: bool = True) -> Engine:
         """Read a bundle directory; BadBundle when anything in it is not as its manifest says or a probe fails."""
         manifest = verify(path)
         settings = _json(path / "engine.json")
-        encoder = Encoder(path / "encoder")
+        head = TokenHead.load(path)
+        encoder = Encoder(path / "encoder", project=head.project if head else None)
         if encoder.dimension != manifest.dimension:
             raise BadBundle(
                 f"bundle {manifest.id}: the encoder gives {encoder.dimension} dimensions, the manifest says "
@@ -79,6 +82,7 @@ class Engine:
         )
         engine.knowledge = knowledge
         engine.policy = LearnedPolicy.load(path)
+        engine.tokens = _fitting(head, encoder, manifest)
         if probe:
             engine.replay_probes()
         return engine
@@ -107,9 +111,24 @@ class Engine:
                 best = np.argsort(-shares, kind="stable")[:RANKING]
                 ranking = _ranking([(self.intents.labels[i], float(shares[i])) for i in best], float(judged.trust[row]))
                 in_scope = float(judged.in_scope[row])
-            found = self.recogniser.find(text)
+            found = self.entities(text)
             out.append(Understanding(text, ranking, in_scope, found, tuple(contexts[row]), self.id, vectors[row]))
         return out
+
+    @property
+    def learned(self) -> frozenset[str]:
+        """The names of the entities that the bundle was trained to find."""
+        return self.tokens.names if self.tokens else frozenset()
+
+    def entities(self, text: str) -> tuple[Entity, ...]:
+        """By pattern, and by the token head where the bundle has one: the message's one pass through the encoder serves
+        both. What a pattern found is not found again under the same name."""
+        patterned = self.recogniser.find(text)
+        if self.tokens is None:
+            return patterned
+        learned = find_entities(self.tokens, self.encoder, self.recogniser, text)
+        fresh = [one for one in learned if not any(_same(one, known) for known in patterned)]
+        return tuple(sorted([*patterned, *fresh], key=lambda one: one.start))
 
     def answer(self, heard: Understanding, *, k: int = 5) -> list[AnswerHit]:
         return self.answer_all([heard], k=k)[0]
@@ -199,6 +218,21 @@ class Engine:
                         f"bundle {self.id}: probe {expected['text']!r} gives {key} {got[key]!r}, recorded {value!r}; "
                         "roll back or train again on this machine"
                     )
+
+
+def _same(one: Entity, other: Entity) -> bool:
+    return one.name == other.name and one.start < other.end and one.end > other.start
+
+
+def _fitting(head: TokenHead | None, encoder: Encoder, manifest: Manifest) -> TokenHead | None:
+    if head is not None and (head.width > 0) != encoder.reads:
+        raise BadBundle(
+            f"bundle {manifest.id}: its entities want an encoder that {'tells' if head.width else 'does not tell'} "
+            "tokens; roll back or train again"
+        )
+    if head is not None:
+        _count(manifest, "entity labels", len(head.labels))
+    return head
 
 
 def _ranking(best: Sequence[tuple[str, float]], trust: float) -> tuple[IntentScore, ...]:

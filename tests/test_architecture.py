@@ -33,6 +33,7 @@ HOMES = {
         "training/delta.py",
         "training/export.py",
         "training/policy.py",
+        "training/token_head.py",
     ),
     "transformers": ("retrieval/local_writer.py", "training/encoder.py", "training/export.py"),
     "onnx": ("training/export.py",),

@@ -7,6 +7,7 @@ with what it is encoded with (cosine down to 0.95 for short texts), and it is fu
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
-from retrieval.encoder import Encoder
+from retrieval.encoder import TOKENS, Encoder
 from training.encoder import SentenceEncoder
 
 
@@ -72,6 +73,21 @@ def _trace(encoder: SentenceEncoder, path: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
+
+
+def with_tokens(source: Path, target: Path) -> None:
+    """A copy of an encoder directory whose graph also gives the states of all tokens, from the layer norms of a middle
+    and the last layer (n, tokens, 2d); the numbers of the pooled vector stay as they are. Middle layers know more of a
+    word and less of the sentence (arXiv 1905.05950)."""
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    model = onnx.load(str(target / "model.onnx"))
+    graph = model.graph
+    norms = [node.output[0] for node in graph.node if node.op_type == "LayerNormalization"]
+    middle, last = norms[2 * (len(norms) // 3)], norms[-1]
+    graph.node.append(helper.make_node("Concat", [middle, last], [TOKENS], axis=-1))
+    graph.output.append(helper.make_tensor_value_info(TOKENS, TensorProto.FLOAT, ["batch", "tokens", None]))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(target / "model.onnx"))
 
 
 def quantise(source: Path, target: Path) -> None:

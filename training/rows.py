@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import BadInput
+from retrieval.types import Entity
 
 IntentRow = tuple[str, str | None]
 
@@ -69,6 +70,27 @@ def draw_shots(rows: Sequence[IntentRow], shots: int, *, seed: int) -> list[Inte
     rng = np.random.default_rng(seed)
     drawn = [i for _, own in sorted(by_intent.items()) for i in rng.permutation(own)[:shots]]
     return [rows[i] for i in sorted(drawn)]
+
+
+def read_entities(path: Path) -> list[tuple[str, tuple[Entity, ...]]]:
+    """Texts with their entities: `{entity, start, end}` and, where there are any, `role` and `group`."""
+    found = []
+    for row, at in ((row, at) for at, row in _rows(path, "text, entities")):
+        text, listed = _text(row, "text", at), row.get("entities") or []
+        if not isinstance(listed, list):
+            raise BadInput(f"{at}: entities is {_shown(listed)}; it must be a list")
+        found.append((text, tuple(_entity(one, text, at) for one in listed)))
+    return found
+
+
+def _entity(one: Any, text: str, at: str) -> Entity:
+    if not isinstance(one, dict):
+        raise BadInput(f'{at}: an entity is {_shown(one)}; write {{"entity": name, "start": 3, "end": 9}}')
+    name, start, end = _text(one, "entity", at), one.get("start"), one.get("end")
+    if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
+        long = f"text of {len(text)} characters"
+        raise BadInput(f"{at}: entity {name!r} from {_shown(start)} to {_shown(end)} is no piece of a {long}")
+    return Entity(name, text[start:end], start, end, role=_optional(one, "role", at), group=_optional(one, "group", at))
 
 
 def read_turns(path: Path) -> list[TurnRow]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from retrieval.types import Matrix
 from training.base import CACHE, Start, base_directory, with_base
 from training.config import TrainingConfig
 from training.encoder import MULTILINGUAL, SentenceEncoder, seed_everything
+from training.entities import NO_ANNOTATIONS, Annotations, with_entities
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
 from training.heads import calibrate_answers, fit_answers, thresholds, validate_answers
@@ -53,6 +53,7 @@ def train(
     work: Path,
     error_budget: float = 0.05,
     examples: Sequence[tuple[str, str]] = (),
+    annotations: Annotations = NO_ANNOTATIONS,
     stories: Sequence[Dialogue] = (),
     actions: Collection[str] = (),
     start: Path | None = None,
@@ -61,19 +62,23 @@ def train(
 ) -> str:
     """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
 
-    `examples` are (text, intent) of the domain's nlu.yml, `stories` its stories, moment by moment, `actions` what the
-    policy may learn from logged conversations. Stages that are already in `work` are not done again. `start` is a
-    bundle whose encoder is taken as it is: nothing is tuned, and what it knew it goes on knowing. `trials` searches so
-    often for better context weights.
+    `examples` are (text, intent) of the domain's nlu.yml, `annotations` the entities in them, `stories` its stories,
+    moment by moment, `actions` what the policy may learn from logged conversations. Stages that are already in `work`
+    are not done again. `start` is a bundle whose encoder is taken as it is: nothing is tuned, and what it knew it goes
+    on knowing. `trials` searches so often for better context weights.
 
     Without transcripts the examples alone make a bundle that understands and has no answers. BadInput when there is
     nothing to learn from, Conflict while another training uses `work`.
     """
     if not transcripts and len({intent for _, intent in examples}) > 1:
         with alone(work):
-            learn = partial(with_policy, dialogues=stories, config=config, error_budget=error_budget, progress=progress)
+
+            def complete(parts: Parts) -> Parts:
+                parts = with_policy(parts, stories, config, error_budget=error_budget, progress=progress)
+                return with_entities(parts, annotations, work, seed=config.seed, progress=progress)
+
             return train_examples(
-                examples, config=config, bundles=bundles, work=work, start=start, progress=progress, complete=learn
+                examples, config=config, bundles=bundles, work=work, start=start, progress=progress, complete=complete
             )
     if not transcripts:
         raise BadInput(
@@ -93,6 +98,7 @@ def train(
         dialogues = [*stories, *logged(split.train, actions)]
         fitted = run.fit(error_budget, examples, trials=trials)
         parts = with_policy(fitted, dialogues, config, error_budget=error_budget, progress=progress)
+        parts = with_entities(parts, annotations, work, seed=config.seed, progress=progress)
 
         def measure(engine: Engine) -> tuple[dict[str, Any], str]:
             return _measured(engine, split, parts, error_budget, progress, {intent for _, intent in examples})

@@ -20,6 +20,7 @@ from retrieval.bundle import Bundles, Manifest, Thresholds, new_id, write_manife
 from retrieval.engine import Engine
 from retrieval.intents import IntentHead
 from retrieval.policy import LearnedPolicy
+from retrieval.token_head import TokenHead
 
 PROBES = 20
 PROBE_MARGIN = 0.2
@@ -46,6 +47,7 @@ class Parts:
     answers: Sequence[dict[str, Any]] = ()
     questions: Sequence[dict[str, Any]] = ()
     policy: LearnedPolicy | None = None
+    tokens: TokenHead | None = None
 
 
 def write(parts: Parts, root: Path, measure: Measure) -> str:
@@ -57,6 +59,8 @@ def write(parts: Parts, root: Path, measure: Measure) -> str:
         write_manifest(directory, manifest)
         engine = Engine.load(directory)
         scores, report = measure(engine)
+        if parts.tokens:
+            scores = {**scores, "entities": parts.tokens.facts}
         (directory / "report.md").write_text(report, "utf-8")
         whole = {**vars(manifest), "scores": scores, "probes": _probes(engine, parts)}
         write_manifest(directory, Manifest(**whole))
@@ -75,6 +79,8 @@ def _files(parts: Parts, directory: Path) -> None:
         parts.intents.index.save(directory / "intents.faiss")
     if parts.policy:
         parts.policy.save(directory)
+    if parts.tokens:
+        parts.tokens.save(directory)
     if parts.model:
         _write_answers(parts, parts.model, directory)
 
@@ -110,6 +116,8 @@ def _manifest(parts: Parts, id: str) -> Manifest:
     rows = {"answers": len(parts.answers), "questions": len(parts.questions)}
     if parts.intents:
         rows["intent examples"] = len(parts.intents.intent_of)
+    if parts.tokens:
+        rows["entity labels"] = len(parts.tokens.labels)
     return Manifest(
         id=id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -66,6 +66,31 @@ def intents(
 
 
 @app.command()
+def entities(
+    train: Annotated[Path, typer.Option(help='JSONL {"text", "entities": [{"entity", "start", "end"}]}.')],
+    test: Annotated[Path, typer.Option(help="The same, never seen in training.")],
+    seed: Seed = None,
+    as_json: AsJson = False,
+    config: ConfigDir = None,
+    work: Work = None,
+) -> None:
+    """Entities found by a head that is trained on the token states of the encoder."""
+    from retrieval.entities import Recogniser
+    from training.entities import Annotations, evaluate_entities, train_entities
+    from training.rows import read_entities
+
+    rows, asked = read_entities(train), read_entities(test)
+    recipe = _recipe(config, seed)
+    with _workplace(work) as place, bar() as report:
+        start = time.perf_counter()
+        head, encoder = train_entities(Annotations(rows), recipe, place, progress=report)
+        seconds = time.perf_counter() - start
+        report("test", 0, 1, f"{len(asked)} messages")
+        found = evaluate_entities(head, encoder, Recogniser(recipe.mining.entities), asked)
+    _print({**found, "train_seconds": seconds, "n_train": len(rows)}, as_json=as_json)
+
+
+@app.command()
 def induction(
     turns: Annotated[Path, typer.Option(help='JSONL {"text"} and any of id, dialogue, intent (scoring only).')],
     test: Annotated[Path | None, typer.Option(help='JSONL {"text", "intent"}; scores an engine of the labels.')] = None,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from bot.commands.progress import bar
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.domain import Domain
+    from training.entities import Annotations
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -42,6 +46,22 @@ def train(
         console.print(f"It is not in service yet: `deskhand bundles promote {id}` asks the gate and swaps it in.")
 
 
+def annotated(domain: Domain) -> Annotations:
+    """The examples of nlu.yml with their entities, lookup tables and regular expressions, for the token head."""
+    from retrieval.types import Entity
+    from training.entities import Annotations
+
+    messages = [
+        (example.text, tuple(
+            Entity(str(one["entity"]), example.text[one["start"] : one["end"]], one["start"], one["end"],
+                   role=one.get("role"), group=one.get("group"))
+            for one in example.entities if one["entity"] in domain.entities
+        ))
+        for example in domain.nlu.examples
+    ]  # fmt: skip
+    return Annotations(messages, domain.nlu.lookups, domain.nlu.regexes)
+
+
 def train_bundle(settings: Settings, *, go_on: bool = False, search: int = 0) -> str:
     """The id of a new bundle made of everything in the transcript folder and the domain's examples.
 
@@ -65,6 +85,7 @@ def train_bundle(settings: Settings, *, go_on: bool = False, search: int = 0) ->
             work=settings.runs,
             error_budget=operators(settings.config_dir).error_budget,
             examples=nlu_examples(domain),
+            annotations=annotated(domain),
             stories=story_dialogues(domain, seed=recipe.seed),
             actions=action_names(domain),
             start=start,
