@@ -6,19 +6,18 @@ the judging head had not seen: each round hides a third of the intents, as if th
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from retrieval.index import Index
 from retrieval.intents import EQUAL, SIGNALS, IntentHead, IntentTables, Votes, stacked
 from retrieval.types import Matrix, Vector
 from training.calibrate import Flags, fit_logistic, scope_threshold
 from training.cluster import Labels
+from training.regression import regression
+from training.spread import Examples, Spread
 
 ROUNDS = 3
 LARGEST_FOLD = 4000
@@ -69,25 +68,27 @@ def fit_intents(
     seed: int,
     held: HeldOut | None = None,
     strange: Matrix | None = None,
+    spread: Spread | None = None,
 ) -> FittedIntents:
     """Head and thresholds from labelled rows: `vectors` (n, d), `intent_of` (n,). No out-of-scope row is needed; those
-    that there are, `strange` (m, d), are used.
+    that there are, `strange` (m, d), are used, and so is `spread`, the same rows with unlabelled ones beside them.
 
     `held` is for rows that the encoder was tuned on: they know too well, and only `held_out` of others can judge.
     """
     if not len(vectors):
         return FittedIntents(None, 0.5, 0.0)
-    held = held or held_out(vectors, intent_of, labels, strength=strength, seed=seed, strange=strange)
-    plain = plain_head(vectors, intent_of, labels, strength=strength, mix=held.mix)
+    held = held or held_out(vectors, intent_of, labels, strength=strength, seed=seed, strange=strange, spread=spread)
+    seen = spread.examples() if spread else Examples.of(vectors, intent_of)
+    plain = head_of(seen, labels, strength=strength, mix=held.mix)
     if not len(held.signals):  # too few rows to hold any out: nothing is known of how far to trust the head
         return FittedIntents(plain, 0.5, 0.0)
-    centre, spread = held.signals.mean(0), np.maximum(held.signals.std(0), 1e-6)
-    standard = ((held.signals - centre) / spread).astype(np.float32)
+    centre, width = held.signals.mean(0), np.maximum(held.signals.std(0), 1e-6)
+    standard = ((held.signals - centre) / width).astype(np.float32)
     inside = held.inside
     scope = fit_logistic(standard, inside, weight=held.weight, strength=SHRINK)
     trust = fit_logistic(standard, held.right & inside, weight=np.where(inside, 1.0, OUTSIDE), strength=SHRINK)
     tables = replace(
-        plain.tables, centre=centre.astype(np.float32), spread=spread.astype(np.float32), scope=scope, trust=trust
+        plain.tables, centre=centre.astype(np.float32), spread=width.astype(np.float32), scope=scope, trust=trust
     )
     judged = stacked(standard, scope)
     limit = scope_threshold(judged[inside], judged[~inside]) if inside.any() and not inside.all() else 0.0
@@ -107,29 +108,16 @@ def refit(
     return replace(before, head=replace(plain, tables=tables))
 
 
-def cross_validate(
-    vectors: Matrix, intent_of: Labels, *, tested: int, classes: int, strength: float, folds: int = 5
-) -> Flags:
-    """Which of the first `tested` rows got their intent from a head that was fitted without them. Rows of an intent are
-    dealt out in turn, so that each fold has some of every intent."""
-    order = np.argsort(intent_of[:tested], kind="stable")
-    fold_of = np.full(len(vectors), -1)
-    fold_of[order] = np.arange(tested) % folds
-    right = np.zeros(tested, bool)
-    for fold in range(folds):
-        held = np.flatnonzero(fold_of == fold)
-        kept = fold_of != fold
-        if len(held):
-            weight, bias = regression(vectors[kept], intent_of[kept], classes, strength)
-            right[held] = (vectors[held] @ weight + bias).argmax(1) == intent_of[held]
-    return right
-
-
 def plain_head(
     vectors: Matrix, intent_of: Labels, labels: Sequence[str], *, strength: float, mix: float = EQUAL
 ) -> IntentHead:
     """A head that does not know yet how far to trust itself."""
-    weight, bias = regression(vectors, intent_of, len(labels), strength)
+    return head_of(Examples.of(vectors, intent_of), labels, strength=strength, mix=mix)
+
+
+def head_of(seen: Examples, labels: Sequence[str], *, strength: float, mix: float = EQUAL) -> IntentHead:
+    vectors, intent_of = seen.vectors, seen.intent_of
+    weight, bias = regression(vectors, intent_of, len(labels), strength, seen.weight)
     means, precision, mean_all, precision_all = _gaussians(vectors, intent_of, len(labels))
     zero = np.zeros(len(SIGNALS), np.float32)
     unknown = np.append(zero, 0)
@@ -138,25 +126,6 @@ def plain_head(
         weight, bias, means, precision, mean_all, precision_all, zero, zero + 1, unknown, unknown, share
     )
     return IntentHead(tuple(labels), tables, Index.build(vectors), intent_of)
-
-
-def regression(vectors: Matrix, intent_of: Labels, classes: int, strength: float) -> tuple[Matrix, Vector]:
-    """(d, c) and (c,); classes without a row get a bias that never wins."""
-    present = np.unique(intent_of)
-    weight = np.zeros((vectors.shape[1], classes), np.float32)
-    bias = np.full(classes, -1e4, np.float32)
-    if len(present) == 1:
-        bias[present] = 0.0
-        return weight, bias
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples a class: few shots
-        model = LogisticRegression(C=strength, max_iter=300).fit(vectors, intent_of)
-    if len(present) == 2:
-        weight[:, present[1]], bias[present] = model.coef_[0], (0.0, float(model.intercept_[0]))
-    else:
-        weight[:, present], bias[present] = model.coef_.T, model.intercept_
-    return weight, bias
 
 
 def _gaussians(vectors: Matrix, intent_of: Labels, classes: int) -> tuple[Matrix, Matrix, Vector, Matrix]:
@@ -186,13 +155,16 @@ def held_out(
     seed: int,
     unseen: Flags | None = None,
     strange: Matrix | None = None,
+    spread: Spread | None = None,
 ) -> HeldOut:
     """Each round hides a third of the intents and a fifth of the other rows; hidden intents stand for out of scope.
 
     Only rows of `unseen` (n,) are judged, those that the encoder was not tuned on; by default all. `strange` (m, d) are
-    messages known to be out of scope, judged in every round: a few of them show what hidden intents cannot.
+    messages known to be out of scope, judged in every round: a few of them show what hidden intents cannot. Intents
+    `spread` anew in every round, from the rows that are left; unlabelled rows of a hidden intent are hidden as well.
     """
     rng = np.random.default_rng(seed)
+    guessed = spread.examples().intent_of[len(vectors) :] if spread else None
     rounds = []
     for hidden in _hidden(np.unique(intent_of), rng):
         outside = np.isin(intent_of, hidden)
@@ -202,7 +174,12 @@ def held_out(
         tested = rng.permutation(np.flatnonzero(judged))[:LARGEST_FOLD]
         if len(kept) > 1 and len(tested):
             kept = kept if len(kept) <= 3 * LARGEST_FOLD else rng.permutation(kept)[: 3 * LARGEST_FOLD]
-            head = plain_head(vectors[kept], intent_of[kept], labels, strength=strength)
+            if spread and guessed is not None:
+                rows = np.isin(np.arange(len(vectors)), kept)
+                seen = spread.examples(rows, use=~np.isin(guessed, hidden), rounds=1)
+            else:
+                seen = Examples.of(vectors[kept], intent_of[kept])
+            head = head_of(seen, labels, strength=strength)
             rounds.append((head, tested, ~outside[tested]))
     if not rounds:
         nothing = np.zeros(0, bool)

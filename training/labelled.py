@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,10 @@ from training.base import Start, base_directory, with_base
 from training.cluster import Labels
 from training.config import TrainingConfig
 from training.encoder import seed_everything
-from training.intent_head import cross_validate, fit_intents, refit
+from training.intent_head import fit_intents, refit
 from training.recipe import Chosen, Recipe
+from training.regression import cross_validate
+from training.spread import Spread, worth_spreading_to
 from training.stages import Report, fingerprint, silent
 from training.write import Parts, write
 
@@ -28,11 +30,20 @@ NO_ANSWERS = 1.01
 
 
 def train_intents(
-    rows: Sequence[Row], *, config: TrainingConfig, work: Path, start: Path | None = None, progress: Report = silent
+    rows: Sequence[Row],
+    *,
+    config: TrainingConfig,
+    work: Path,
+    start: Path | None = None,
+    unlabelled: Sequence[str] = (),
+    progress: Report = silent,
 ) -> Path:
-    """The directory of a bundle in `work`/bundles. Rows without an intent are out of scope; not needed, but used."""
+    """The directory of a bundle in `work`/bundles. Rows without an intent are out of scope; not needed, but used.
+
+    `unlabelled` are texts of the same desk whose intents nobody knows: they are learned from where that wins.
+    """
     bundles = work / "bundles"
-    fit = _fit(rows, config, work, start, progress)
+    fit = _fit(rows, config, work, start, progress, unlabelled)
     return bundles / write(fit.parts, bundles, lambda _: ({}, f"# Intents\n\n{fit.chosen.why}\n"))
 
 
@@ -74,7 +85,14 @@ class Fit:
     chosen: Chosen
 
 
-def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, start: Path | None, progress: Report) -> Fit:
+def _fit(
+    rows: Sequence[Row],
+    config: TrainingConfig,
+    work: Path,
+    start: Path | None,
+    progress: Report,
+    unlabelled: Sequence[str] = (),
+) -> Fit:
     known = [(text, intent) for text, intent in rows if intent is not None]
     labels = sorted({intent for _, intent in known})
     if len(labels) < 2:
@@ -88,23 +106,32 @@ def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, start: Path | 
     intent_of = np.array([number[intent] for _, intent in known] + list(range(len(labels))), np.int64)
     strange = [recogniser.mask(text) for text, intent in rows if intent is None]
     begun = Start.of(start) if start else None
+    loose = worth_spreading_to([recogniser.mask(text) for text in unlabelled], texts, seed=config.seed)
+    base = begun.encoder if begun else base_directory(config, work, texts)
+    if begun and begun.tuned:
+        loose = []  # its rows know their own intents too well to tell what spreading wins
+    progress("encode", 0, 1, f"{len(known)} messages, {len(loose)} without an intent")
+    encoder = Encoder(base, cache=len(texts) + len(loose) + 1)
+    loose, note = _spreading(encoder, texts, loose, intent_of, config)
     if begun:
         chosen = Chosen(begun.encoder, f"that of bundle {begun.id}, as it was")
     else:
-        recipe = Recipe(texts, intent_of, labels, config, work, progress, strange=strange)
-        chosen = recipe.between(base_directory(config, work, texts))
-    progress("encode", 0, 1, f"{len(known)} messages")
-    encoder = Encoder(chosen.directory, cache=len(texts) + 1)
+        recipe = Recipe(texts, intent_of, labels, config, work, progress, strange=strange, unlabelled=loose)
+        chosen = recipe.between(base)
+    if chosen.directory != base:
+        encoder = Encoder(chosen.directory, cache=len(texts) + 1)
     vectors = encoder.encode(texts)
     progress("heads", 0, 1, f"{len(labels)} intents")
     strength = config.intents.regularisation
+    spread = Spread(vectors, intent_of, encoder.encode(loose), len(labels), strength) if loose else None
     if begun and begun.tuned:
         fitted = refit(begun.intents, vectors, intent_of, labels, strength=strength)
     else:
         fitted = fit_intents(
             vectors, intent_of, labels,
-            strength=strength, seed=config.seed, held=chosen.held, strange=encoder.encode(strange),
+            strength=strength, seed=config.seed, held=chosen.held, strange=encoder.encode(strange), spread=spread,
         )  # fmt: skip
+    chosen = replace(chosen, why=chosen.why + note)
     tuned = chosen.tuned or bool(begun and begun.tuned)
     parts = Parts(
         encoder=chosen.directory,
@@ -118,6 +145,25 @@ def _fit(rows: Sequence[Row], config: TrainingConfig, work: Path, start: Path | 
         intents=fitted.head,
     )
     return Fit(parts, labels, vectors, intent_of, chosen)
+
+
+def _spreading(
+    encoder: Encoder, texts: Sequence[str], loose: Sequence[str], intent_of: Labels, config: TrainingConfig
+) -> tuple[list[str], str]:
+    """The texts without an intent that are learned from, all or none, and what to say of that."""
+    if not loose:
+        return [], ""
+    classes = int(intent_of.max()) + 1
+    strength = config.intents.regularisation
+    spread = Spread(encoder.encode(texts), intent_of, encoder.encode(loose), classes, strength)
+    alone, helped = (count / len(texts) for count in spread.right())
+    shares = f"{alone:.1%} to {helped:.1%} of {len(texts)} labelled ones, each judged by the others"
+    if helped <= alone:
+        return (
+            [],
+            f"; {len(loose)} messages without an intent are left out: they changed the right intents from {shares}",
+        )
+    return list(loose), f"; {len(loose)} messages without an intent raised the right intents from {shares}"
 
 
 def _report(id: str, labels: Sequence[str], said: int, scores: dict[str, float], why: str) -> str:

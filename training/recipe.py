@@ -22,7 +22,8 @@ from training.config import TrainingConfig
 from training.encoder import SentenceEncoder
 from training.export import export
 from training.finetune import finetune, recipe_for
-from training.intent_head import HeldOut, held_out, plain_head
+from training.intent_head import HeldOut, head_of, held_out, plain_head
+from training.spread import Spread
 from training.stages import Report
 
 LEAST_EACH = 8  # rows an intent, on average: below it a tuned encoder never beat a frozen one
@@ -60,8 +61,9 @@ class Recipe:
         progress: Report,
         *,
         strange: Sequence[str] = (),
+        unlabelled: Sequence[str] = (),
     ) -> None:
-        """`strange` are texts out of scope; they are not tuned on."""
+        """`strange` are texts out of scope, `unlabelled` those that intents spread to; neither is tuned on."""
         self.texts = texts
         self.intent_of = intent_of
         self.labels = labels
@@ -69,26 +71,27 @@ class Recipe:
         self.work = work
         self.progress = progress
         self.strange = strange
+        self.unlabelled = unlabelled
 
     def between(self, base: Path) -> Chosen:
         """`base` is the exported frozen encoder."""
         if why := self._no_tuning():
             return Chosen(base, f"frozen: {why}")
         unseen = _held_by_intent(self.intent_of, seed=self.config.seed)
-        before = self._vectors(base)
-        tuned = self._tuned(before, ~unseen, self.work / "tuned")
-        after = self._vectors(tuned)
-        frozen_right, tuned_right = (self._right(vectors, unseen) for vectors in (before, after))
+        before = self._spread(base)
+        tuned = self._tuned(before.labelled, ~unseen, self.work / "tuned")
+        after = self._spread(tuned)
+        frozen_right, tuned_right = (self._right(spread, unseen) for spread in (before, after))
         shares = f"{frozen_right.mean():.1%} to {tuned_right.mean():.1%} of {unseen.sum()} held-out messages"
         if tuned_right.sum() <= frozen_right.sum():
             return Chosen(base, f"frozen: tuning changed the right intents from {shares}")
         outside = Encoder(tuned).encode(self.strange)
         held = held_out(
-            after, self.intent_of, self.labels,
-            strength=self._strength, seed=self.config.seed, unseen=unseen, strange=outside,
+            after.labelled, self.intent_of, self.labels, strength=self._strength, seed=self.config.seed,
+            unseen=unseen, strange=outside, spread=after if self.unlabelled else None,
         )  # fmt: skip
         if len(self.texts) <= FEW or self.config.encoder.tune == "thorough":
-            tuned = self._tuned(before, np.ones(len(self.texts), bool), self.work / "tuned-on-all")
+            tuned = self._tuned(before.labelled, np.ones(len(self.texts), bool), self.work / "tuned-on-all")
         return Chosen(tuned, f"tuned: it raised the right intents from {shares}", held, tuned_right)
 
     def _no_tuning(self) -> str | None:
@@ -106,8 +109,10 @@ class Recipe:
     def _strength(self) -> float:
         return self.config.intents.regularisation
 
-    def _vectors(self, directory: Path) -> Matrix:
-        return Encoder(directory, cache=len(self.texts) + 1).encode(self.texts)
+    def _spread(self, directory: Path) -> Spread:
+        encoder = Encoder(directory, cache=len(self.texts) + len(self.unlabelled) + 1)
+        vectors = encoder.encode(self.texts), self.intent_of, encoder.encode(self.unlabelled)
+        return Spread(*vectors, len(self.labels), self._strength)
 
     def _tuned(self, frozen: Matrix, rows: Flags, directory: Path) -> Path:
         """The exported encoder, tuned on `rows` (n,) from the head of the frozen vectors."""
@@ -128,10 +133,10 @@ class Recipe:
         export(encoder, directory)
         return directory
 
-    def _right(self, vectors: Matrix, unseen: Flags) -> Flags:
-        known = np.flatnonzero(~unseen)
-        head = plain_head(vectors[known], self.intent_of[known], self.labels, strength=self._strength)
-        found = head.votes(vectors[unseen]).mixed(1.0).argmax(1)
+    def _right(self, spread: Spread, unseen: Flags) -> Flags:
+        known = spread.examples(~unseen, rounds=1 if self.unlabelled else 0)
+        head = head_of(known, self.labels, strength=self._strength)
+        found = head.votes(spread.labelled[unseen]).mixed(1.0).argmax(1)
         return np.asarray(found == self.intent_of[unseen], bool)
 
 

@@ -40,6 +40,9 @@ def intents(
     train: Annotated[Path, typer.Option(help='JSONL {"text", "intent"}; intent null or absent: out of scope.')],
     test: Annotated[Path, typer.Option(help="The same, never seen in training.")],
     shots: Annotated[int | None, typer.Option(min=1, help="Train on at most this many rows of an intent.")] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help='JSONL {"text"}: messages to learn from whose intents nobody knows.')
+    ] = None,
     begin: Annotated[Path | None, typer.Option("--start", help="A bundle directory whose encoder is kept.")] = None,
     seed: Seed = None,
     as_json: AsJson = False,
@@ -53,16 +56,18 @@ def intents(
     from training.rows import check_trainable, draw_shots, read_intents
 
     rows, asked = read_intents(train), read_intents(test)
+    loose = [text for text, _ in read_intents(unlabelled)] if unlabelled else []
     recipe = _recipe(config, seed)
     rows = rows if shots is None else draw_shots(rows, shots, seed=recipe.seed)
     check_trainable(rows, train)
     with _workplace(work) as place, bar() as report:
         start = time.perf_counter()
-        bundle = train_intents(rows, config=recipe, work=place, start=begin)
+        bundle = train_intents(rows, config=recipe, work=place, start=begin, unlabelled=loose)
         seconds = time.perf_counter() - start
         engine = Engine.load(bundle)
         found = evaluate_intents(engine, asked, progress=lambda done, total: report("test", done, total, ""))
-    _print({**found, "train_seconds": seconds, "n_train": len(rows)}, as_json=as_json)
+    why = engine.manifest.encoder["why"]
+    _print({**found, "train_seconds": seconds, "n_train": len(rows), "why": why}, as_json=as_json)
 
 
 @app.command()

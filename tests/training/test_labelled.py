@@ -143,3 +143,20 @@ def test_a_few_messages_out_of_scope_make_it_better_known(tiny_config, tmp_path)
         return min(known) - max(engine.understand(text).in_scope for text in strange[6:])
 
     assert apart(taught) > apart(plain)
+
+
+def test_texts_without_an_intent_are_learned_from_only_where_they_raise_what_is_right(tiny_config, tmp_path) -> None:
+    loose = [f"{text} thanks" for text, _ in ROWS]
+    few = [*ROWS[::4], ("what is the weather", None)]
+    engine = Engine.load(train_intents(few, config=tiny_config, work=tmp_path, unlabelled=[*loose, *loose, " "]))
+    assert engine.intents is not None
+    learned = len(engine.intents.intent_of) == len(ROWS[::4]) + 4 + len(loose)
+    why = engine.manifest.encoder["why"]
+    assert (f"{len(loose)} messages without an intent raised" if learned else "are left out") in why
+
+
+def test_a_tuned_encoder_is_judged_with_the_texts_without_an_intent(tiny_config, many, tmp_path) -> None:
+    config = tiny_config.model_copy(update={"encoder": tiny_config.encoder.model_copy(update={"tune": "auto"})})
+    loose = [f"{text} thanks" for text, _ in many]
+    facts = Engine.load(train_intents(many, config=config, work=tmp_path, unlabelled=loose)).manifest.encoder
+    assert f"{len(set(loose))} messages without an intent" in facts["why"]

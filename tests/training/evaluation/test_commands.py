@@ -110,6 +110,16 @@ def test_intents_print_the_contract(config, rows):
     assert (found["n_train"], found["n_test"]) == (36, 73)
 
 
+def test_messages_without_an_intent_may_be_given_and_the_bundle_says_what_they_won(config, rows):
+    loose = rows(*({"text": f"{row['text']} please"} for row in labelled()), {"text": "zebra 7 quantum"})
+    found = printed(
+        evaluate_command.app, "intents", "--train", rows(*labelled()), "--test", rows(*labelled()), "--shots", 3,
+        "--unlabelled", loose, "--json", "--config", config,
+    )  # fmt: skip
+    assert "73 messages without an intent" in found["why"]
+    assert found["n_train"] == 18
+
+
 def test_induction_writes_a_label_for_every_row_and_prints_the_contract(config, rows, tmp_path):
     turns = rows(*({"text": row["text"], "id": f"r{n}"} for n, row in enumerate(labelled())))
     out = tmp_path / "labels.jsonl"
