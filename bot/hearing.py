@@ -55,7 +55,7 @@ def _event(message: UserMessage, heard: Understanding, engine: Engine, finder: F
         confidence=intent.confidence if intent else 0.0,
         ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
         in_scope=heard.in_scope,
-        entities=finder.merged(entities, message.text, learned=engine.learned),
+        entities=finder.merged(entities, message.text, learned=engine.learned, now=finder.now(message.metadata)),
     )
 
 

@@ -80,7 +80,7 @@ class Manager:
         self.store = store
         self.engines = engines
         self.domain = domain
-        self._finder = Finder(domain)
+        self._finder = Finder(domain, zone=config.business_hours.timezone)
         self._config = config
         self._metrics = metrics
         self.server = server

@@ -65,7 +65,8 @@ COMPONENTS: dict[str, tuple[Verdict, str]] = {
     ),
     "DucklingEntityExtractor": (
         "differs",
-        "an entity `number` is found without Duckling; for its other dimensions write `regex:` or `lookup:`",
+        "`number`, `amount-of-money`, `time`, `email`, `phone-number`, `url` are found without Duckling, in English; "
+        "for other dimensions write `regex:` or `lookup:`",
     ),
     "SpacyEntityExtractor": ("unsupported", "no spaCy: write `lookup:` or `regex:` for its entities"),
     "MitieEntityExtractor": ("unsupported", "no MITIE: write `lookup:` or `regex:` for its entities"),

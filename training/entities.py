@@ -28,7 +28,7 @@ from training.config import TrainingConfig
 from training.encoder import seed_everything
 from training.entity_scores import EntityScores
 from training.export import with_tokens
-from training.noise import Perturb, capitals, typos
+from training.noise import Perturb, capitals, emoji, typos
 from training.stages import Report, silent
 from training.token_head import Message, fit, message
 from training.write import Parts
@@ -37,6 +37,7 @@ LEAST = 8
 """Annotated messages below which nothing is fitted."""
 FEW = 1500
 FOLDS, HELD = 3, 0.15
+WITH_EMOJI = 0.2
 CHUNK = 512
 CONFIDENCES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 NOISE: Sequence[Perturb] = (typos, typos, capitals, lambda text, rng: text.lower())
@@ -166,9 +167,13 @@ def readings(rows: Sequence[Annotated], encoder: Encoder, recogniser: Recogniser
 
 
 def noisy(rows: Sequence[Annotated], *, seed: int) -> list[Annotated]:
-    """Each message once with typos, capitals or none, its entities where they are then."""
+    """Each message once with typos, in capitals or in small letters, some with emoji behind."""
     rng = random.Random(seed)
-    return [perturbed(row, rng.choice(NOISE), rng) for row in rows]
+    found = []
+    for row in rows:
+        text, entities = perturbed(row, rng.choice(NOISE), rng)
+        found.append((emoji(text, rng) if rng.random() < WITH_EMOJI else text, entities))
+    return found
 
 
 def perturbed(row: Annotated, perturb: Perturb, rng: random.Random) -> Annotated:

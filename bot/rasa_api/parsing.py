@@ -54,7 +54,7 @@ def _entity(one: Mapping[str, Any], *, explicit: bool) -> dict[str, Any]:
     found = {key: one[key] for key in ("entity", "start", "end") if key in one}
     if not explicit:
         found["confidence_entity"] = float(one.get("confidence", one.get("confidence_entity", 1.0)))
-    found |= {key: one[key] for key in ("role", "group") if one.get(key) is not None}
+    found |= {key: one[key] for key in ("role", "group", "additional_info") if one.get(key) is not None}
     return {**found, "value": one.get("value"), "extractor": EXPLICIT if explicit else EXTRACTOR}
 
 
