@@ -249,7 +249,7 @@ def run(*arguments: str) -> dict[str, Any]:
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    head = ["rows", "index", "point", "recall@10", "p50 ms", "p95 ms", "anon MB", "file MB", "disk MB", "build s"]
+    head = ["rows", "index", "point", "recall@10", "p50 ms", "p95 ms", "anon MB", "file MB", "disk MB", "build CPU s"]
     head.append("load s")
     lines = [f"| {' | '.join(head)} |", "| ---: | --- | --- " + "| ---: " * (len(head) - 3) + "|"]
     for one in results:
@@ -257,7 +257,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         cells = [f"{one['rows']:,}", one["name"], point["point"], f"{point['recall']:.3f}"]
         cells += [f"{point[key]:.2f}" for key in ("p50_ms", "p95_ms")]
         cells += [f"{point[key]:.0f}" for key in ("anon_mb", "file_mb")]
-        cells += [f"{one['disk_mb']:.0f}", f"{one['build_s']:.0f}", f"{one['load_s']:.2f}"]
+        cells += [f"{one['disk_mb']:.0f}", f"{one['build_cpu_s']:.1f}", f"{one['load_s']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     explained = [f"- {one['explain']}" for one in results if "explain" in one]
     return "\n".join([*lines, "", *explained])

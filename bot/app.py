@@ -103,7 +103,8 @@ class Parts:
         channels: dict[str, Channel] = {}
         store = RedisStore(url, readers={READER: partial(concerns, channels), WEBHOOKS: always})
         channels |= {one.name: one for one in platforms.enabled(config.channels, settings, metrics, Desk(store))}
-        shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge)
+        gpu = config.knowledge.device == "gpu"
+        shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge, gpu=gpu)
         engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics)
         server = ActionServer.of(settings.actions_url, config.actions)
         manager = Manager(

@@ -291,6 +291,7 @@ class KnowledgeConfig(Section):
     fetch_seconds: float = Field(default=20, gt=0, le=600)
     fetch_megabytes: int = Field(default=10, ge=1, le=1000)
     upload_megabytes: int = Field(default=50, ge=1, le=100)
+    device: Literal["cpu", "gpu"] = "cpu"
     writer: WriterConfig = WriterConfig()
 
     def fetcher(self) -> Fetcher:

@@ -20,12 +20,14 @@ def encoder_id(manifest: Manifest) -> str:
 
 class KnowledgeShelf:
     """The library of `folder` (which need not exist) and of what was added to it, kept in `root` with its indexes.
-    Synchronous. `problem` names sources that cannot be read; they keep the articles that they had."""
+    Synchronous. `problem` names sources that cannot be read; they keep the articles that they had. `gpu` searches on a
+    GPU; without one it is said once, and the CPU goes on."""
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, folder: Path, root: Path, *, gpu: bool = False) -> None:
         self.library = Library(root / "library", folder)
         self.problem: str | None = None
         self._root = root
+        self._gpu = gpu
         self._seen: tuple[str, str] | None = None
 
     def attach(self, engine: Engine) -> bool:
@@ -46,6 +48,7 @@ class KnowledgeShelf:
         self.problem = "; ".join(problems) or None
         articles = self.library.articles()
         synced = sync(articles, self._root, engine.encode, encoder_id=encoder_id(engine.manifest))
+        self._gpu = self._gpu and synced.index.use_gpu()
         engine.knowledge = synced.index
         self._seen = seen
         return report, synced

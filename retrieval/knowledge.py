@@ -191,6 +191,10 @@ class KnowledgeIndex:
         share = bm25_of([s.postings for s in self.segments], asked.fading, list(rest.elements()))
         return vector, asked, own + int(self._first_passage[part]), (cosine, share)
 
+    def use_gpu(self) -> bool:
+        """Copy the segments to the GPU; False, with one line in the log, at the first that has to stay here."""
+        return all(segment.index.use_gpu(segment.vectors) for segment in self.segments)
+
     def article_of(self, passage: int) -> int:
         return int(self._article_of[passage])
 

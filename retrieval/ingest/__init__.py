@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import PurePosixPath
 
-from retrieval.errors import BadInput
+from retrieval.errors import BadInput, DeskhandError
 from retrieval.ingest.found import Found, Given, Skipped
 
 __all__ = ["FORMATS", "Found", "Given", "Skipped", "read", "readable"]
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 100 << 20
 
@@ -45,4 +48,10 @@ def read(name: str, content: bytes, given: Given) -> Found:
     if not content.strip():
         raise BadInput(f"{name}: is empty; write the article or remove the file")
     reader: Callable[[str, bytes, Given], Found] = import_module(f"retrieval.ingest.{FORMATS[suffix]}").read
-    return reader(name, content, given)
+    try:
+        return reader(name, content, given)
+    except DeskhandError:
+        raise
+    except Exception as error:  # what the libraries of the formats raise for a damaged file has no end
+        log.warning("%s cannot be read", name, exc_info=True)
+        raise BadInput(f"{name}: is damaged ({type(error).__name__}: {str(error)[:200]}); save it again") from error

@@ -42,7 +42,7 @@ def test_rows_that_are_not_contiguous_are_searched_all_the_same() -> None:
 
 
 def test_a_large_index_is_a_quarter_of_its_vectors_and_finds_the_same(tmp_path: Path) -> None:
-    rows = unit_rows(FLAT_BYTES // 4 // 64 + 1, 64)
+    rows = unit_rows(FLAT_BYTES // 4 // 384 + 1, 384)
     Index.build(rows).save(tmp_path / "large.faiss")
     assert (tmp_path / "large.faiss").stat().st_size < rows.nbytes / 3.9
     scores, found = Index.load(tmp_path / "large.faiss").search(rows[:200], 5)

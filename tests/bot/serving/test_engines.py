@@ -118,3 +118,20 @@ async def test_articles_are_attached_and_followed_while_they_change(settings: Se
     assert engines.knowledge_problem is not None
     assert "bad.md" in engines.knowledge_problem
     assert set(engines.engine.knowledge.articles) == {"cards", "more"}
+
+
+async def test_a_gpu_that_is_not_there_is_said_once_and_articles_are_searched_all_the_same(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = settings.config_dir / "knowledge"
+    folder.mkdir()
+    shelf = KnowledgeShelf(folder, settings.knowledge, gpu=True)
+    engines = Engines(Bundles(settings.bundles), shelf, metrics=Metrics(), every_s=0.01)
+    for name in ("one", "two"):
+        (folder / f"{name}.md").write_text(f"# Shipping {name}\n\nOur trucks go to Norway.\n")
+        await engines.refresh()
+    engine = engines.engine
+    assert len(engine.search(engine.understand("norway delivery"))) == 1, "near copies once"
+    said = [record.getMessage() for record in caplog.records if "GPU" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].endswith("it is searched on the CPU")

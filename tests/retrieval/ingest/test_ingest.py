@@ -3,10 +3,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import suppress
+from functools import cache
 
 import docx
 import pytest
 from fpdf import FPDF
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 
 from retrieval.articles import Article
@@ -115,6 +119,16 @@ def test_a_broken_pdf_is_refused_with_the_cure(content: bytes) -> None:
         read("care.pdf", content, GIVEN)
 
 
+def test_a_pdf_of_three_hundred_pages_is_read_whole() -> None:
+    made = pdf(4)
+    for number in range(5, 301):
+        made.add_page()
+        made.set_font("helvetica", size=11)
+        made.multi_cell(0, text=f"Rule {number} says that the tent of kind {number} dries for {number} hours.")
+    article = one("care.pdf", bytes(made.output()))
+    assert all(f"Rule {number} says" in article.markdown for number in range(5, 301))
+
+
 def word() -> bytes:
     made = docx.Document()
     made.add_heading("Gift cards", 0)
@@ -219,3 +233,32 @@ def test_a_row_keeps_its_id_when_others_move() -> None:
 def test_what_cannot_be_used_is_refused_with_the_reason(name: str, content: bytes, why: str) -> None:
     with pytest.raises(BadInput, match=why):
         read(name, content, GIVEN)
+
+
+@given(
+    name=st.sampled_from(["a.pdf", "a.docx", "a.html", "a.csv", "a.jsonl", "a.md"]),
+    at=st.floats(0, 1, exclude_max=True),
+    cut=st.integers(0, 40),
+    put=st.binary(max_size=20),
+)
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(name: str, at: float, cut: int, put: bytes) -> None:
+    whole = _whole(name)
+    place = int(at * len(whole))
+    with suppress(BadInput):
+        assert read(name, whole[:place] + put + whole[place + cut :], GIVEN).articles
+
+
+@cache
+def _whole(name: str) -> bytes:
+    return {
+        "a.pdf": lambda: bytes(pdf(2).output()),
+        "a.docx": word,
+        "a.html": lambda: (
+            b"<title>T</title><h1>A</h1><p>Some text that is long enough for an article.</p><ul><li>x</ul>"
+        ),
+        "a.csv": lambda: b'question,answer,id\nA?,B,1\n"C?","D\nE",2\n',
+        "a.jsonl": lambda: b'{"question": "a?", "answer": "b"}\n{"question": ["x"], "answer": {"a": 1}}\n',
+        "a.md": lambda: b"---\ntitle: x\ntags: [a]\nupdated: 2026-01-01\n---\n# A\n\ntext\n\n- a\n- b\n",
+    }[name]()
