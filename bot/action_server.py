@@ -22,7 +22,9 @@ from bot.config import ActionsConfig
 from bot.conversation import Conversation
 from bot.domain import Domain
 from bot.events import BotSaid, Event
+from bot.rasa_project.endpoints import ActionEndpoint, action_endpoint
 from bot.respond import render
+from bot.settings import Settings
 from bot.tracker import from_rasa, to_tracker
 from retrieval.errors import BadInput, NotFound, Unavailable
 
@@ -60,6 +62,7 @@ class ActionServer:
         connect_timeout: float = 2.0,
         retries: int = 1,
         headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
         compress: bool = False,
         digest: bool = False,
         breaker_failures: int = 5,
@@ -74,19 +77,26 @@ class ActionServer:
         self.compress = compress
         self.digest = digest
         self._breaker = Breaker(failures=breaker_failures, pause_s=breaker_pause)
-        self._client = httpx.AsyncClient(timeout=httpx.Timeout(timeout, connect=connect_timeout), headers=headers)
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout, connect=connect_timeout), headers=headers, params=params
+        )
 
     @classmethod
-    def of(cls, url: str | None, config: ActionsConfig) -> ActionServer | None:
-        """None without an address: custom actions then fail with the cure."""
+    def of(cls, settings: Settings, config: ActionsConfig) -> ActionServer | None:
+        """The server at DESKHAND_ACTIONS_URL, or that of the project's `endpoints.yml`, whose headers go to no other
+        address. None without one: custom actions then fail with the cure."""
+        endpoint = action_endpoint(settings.config_dir)
+        url = settings.actions_url or (endpoint.url if endpoint else None)
         if not url:
             return None
+        own = endpoint if endpoint and endpoint.url == url else ActionEndpoint(url)
         return cls(
             url,
+            params=own.params,
             timeout=config.timeout_s,
             connect_timeout=config.connect_timeout_s,
             retries=config.retries,
-            headers=config.headers,
+            headers={**own.headers, **config.headers},
             compress=config.compress,
             digest=config.digest,
             breaker_failures=config.breaker_failures,

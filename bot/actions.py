@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.action_server import ActionFailed, ActionRefused, ActionServer
@@ -20,19 +21,21 @@ from bot.events import (
     LoopChanged,
     Restarted,
     Rewound,
+    SessionStarted,
     SlotSet,
     now,
 )
 from bot.fallback import TWO_STAGE, affirmed, meant, since_opening
-from bot.form_action import custom, run_form
-from bot.forms import extract
+from bot.form_action import custom, run_form, unjudged
+from bot.forms import extract, mapping_actions
 from bot.respond import render
-from bot.session import begin_session
+from bot.session import METADATA, begin_session
 from bot.slots import REQUESTED
 from retrieval.errors import NotFound
 
 __all__ = ["ActionFailed", "hand_off", "run"]
 
+AFFIRMATION = "action_default_ask_affirmation"
 SENTENCES = {
     "asked": "I am passing you on to one of my colleagues.",
     "unknown": "I do not know the answer to that. I am passing your question on to one of my colleagues.",
@@ -60,7 +63,9 @@ async def run(
         return await run_form(ran, conversation, domain, server)
     if name == EXTRACT:
         return [ran, *await _extract_slots(conversation, domain, server)]
-    if name in _DEFAULTS:
+    if name == TWO_STAGE and conversation.loop != TWO_STAGE and AFFIRMATION in _overridden(domain):
+        return [ran, LoopChanged(name=TWO_STAGE), *await custom(AFFIRMATION, conversation, domain, server)]
+    if name in _DEFAULTS and name not in _overridden(domain):
         return [ran, *_DEFAULTS[name](conversation, domain)]
     if domain.response_of(name) is not None:
         return [ran, render(name, conversation, domain)]
@@ -72,6 +77,27 @@ async def run(
         return [ran, *await custom(name, conversation, domain, server)]
     except ActionRefused:
         return [ActionRejected(name=name)]
+
+
+def _overridden(domain: Domain) -> set[str]:
+    """The default actions that the domain lists are the project's own, as in Rasa; handing off stays ours."""
+    return domain.actions.keys() & _DEFAULTS.keys() - {"action_handoff", LISTEN}
+
+
+async def opened(
+    events: Sequence[Event], conversation: Conversation, domain: Domain, server: ActionServer | None
+) -> Sequence[Event]:
+    """The events that open a session, those of the project's own `action_session_start` where it has one: that action
+    sees the slots of the session before, and decides what is carried over. Raises ActionFailed."""
+    start = next((event for event in events if isinstance(event, SessionStarted)), None)
+    if start is None or "action_session_start" not in _overridden(domain):
+        return events
+    seen = conversation.apply(SlotSet(name=METADATA, value=start.metadata or None))
+    try:
+        done = await custom("action_session_start", seen, domain, server)
+    except ActionRefused:
+        return events
+    return [start, *(event for event in done if not isinstance(event, SessionStarted | ActionRan))]
 
 
 def hand_off(
@@ -93,14 +119,18 @@ def hand_off(
 
 
 async def _extract_slots(conversation: Conversation, domain: Domain, server: ActionServer | None) -> Sequence[Event]:
-    found = extract(conversation, domain)
+    found: list[Event] = [*extract(conversation, domain)]
+    extracting = conversation.apply(ActionRan(name=EXTRACT))
+    for name in mapping_actions(conversation, domain):
+        with suppress(ActionRefused):
+            found += await custom(name, extracting.apply(*found), domain, server)
     if "action_validate_slot_mappings" not in domain.actions:
         return found
-    opened = conversation.apply(ActionRan(name=EXTRACT), *found)
     try:
-        return await custom("action_validate_slot_mappings", opened, domain, server)
+        done = await custom("action_validate_slot_mappings", extracting.apply(*found), domain, server)
     except ActionRefused:
         return found
+    return [*done, *unjudged(found, done)]
 
 
 def _hand_over(conversation: Conversation, domain: Domain) -> Sequence[Event]:
@@ -175,8 +205,10 @@ _DEFAULTS: dict[str, Callable[[Conversation, Domain], Sequence[Event]]] = {
     "action_default_fallback": _default_fallback,
     "action_deactivate_loop": _deactivate_loop,
     "action_back": _back,
-    "action_default_ask_affirmation": _ask_affirmation,
+    AFFIRMATION: _ask_affirmation,
     "action_default_ask_rephrase": _ask_rephrase,
     "action_unlikely_intent": _nothing,
+    "action_revert_fallback_events": _nothing,
+    "action_send_text": _nothing,
     TWO_STAGE: _two_stage,
 }

@@ -43,7 +43,6 @@ from bot.problem_schema import describe_problems
 from bot.rasa_api import routes as rasa_api
 from bot.rasa_api.access import Access as RasaAccess
 from bot.rasa_api.service import Service as RasaService
-from bot.rasa_config import action_url
 from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
@@ -95,8 +94,6 @@ class Parts:
     @classmethod
     def build(cls, settings: Settings) -> Parts:
         """Nothing is started and nobody is asked yet. Raises BadInput for a mistake in the configuration."""
-        actions_url = settings.actions_url or action_url(settings.config_dir)
-        settings = settings.model_copy(update={"actions_url": actions_url})
         config, domain, metrics = load_config(settings.config_dir), load_domain(settings.config_dir), Metrics()
         embedded = None if settings.redis_url else EmbeddedRedis(settings.redis_dir)
         url = settings.redis_url or (embedded.url if embedded else "")
@@ -106,7 +103,7 @@ class Parts:
         gpu = config.knowledge.device == "gpu"
         shelf = KnowledgeShelf(settings.config_dir / "knowledge", settings.knowledge, gpu=gpu)
         engines = Engines(Bundles(settings.bundles), shelf, metrics=metrics)
-        server = ActionServer.of(settings.actions_url, config.actions)
+        server = ActionServer.of(settings, config.actions)
         manager = Manager(
             store=store,
             engines=engines,
@@ -279,9 +276,9 @@ def _service(app: FastAPI, parts: Parts) -> None:
     @app.get("/health/ready", tags=["service"])
     async def ready() -> JSONResponse:
         """200 when every part works, else 503 with the parts that are down; `notes` are faults that do not stop it."""
-        state = await health.check(
-            store=parts.store, records=parts.records, engines=parts.engines, actions_url=parts.settings.actions_url
-        )
+        server = parts.manager.server
+        url = str(server.url) if server else None
+        state = await health.check(store=parts.store, records=parts.records, engines=parts.engines, actions_url=url)
         body = {"status": "ok" if state.ready else "down", "bundle": parts.engines.id, "parts": state.parts}
         return JSONResponse({**body, "notes": state.notes}, status_code=200 if state.ready else 503)
 

@@ -226,6 +226,7 @@ class _Fold:
                 self._begin()
             case Rewound():
                 self._back_to(UserSaid)
+                self.followup = LISTEN  # as in Rasa: what was said before got its answer
             case Undone():
                 self._back_to(ActionRan)
             case _:

@@ -58,6 +58,7 @@ def _script(script: Script, domain: Domain, problems: Problems) -> None:
                 problems.error(line.place, f"form {line.name!r} is not in the domain{nearest(line.name, domain.forms)}")
             case "slots":
                 _slots_known((name for name, _, _ in line.slots), line.place, domain, problems)
+                _in_range(line, domain, problems)
 
 
 def _intent(line: Line, domain: Domain, problems: Problems) -> None:
@@ -93,9 +94,21 @@ def _slots_known(names: Iterable[str], place: Place, domain: Domain, problems: P
             )
 
 
+def _in_range(line: Line, domain: Domain, problems: Problems) -> None:
+    for name, value, _ in line.slots:
+        slot = domain.slots.get(name)
+        if slot and slot.type == "float" and isinstance(value, int | float) and slot.feature(value) != value:
+            low, high = slot.range
+            text = f"slot {name!r} goes from {low:g} to {high:g}, every value beyond counts as that"
+            problems.warn(line.place, f"{text}; give the slot `min_value:` and `max_value:` that hold {value!r}")
+
+
 def _slots(domain: Domain, problems: Problems) -> None:
     for slot in domain.slots.values():
         for mapping in slot.mappings:
+            if mapping.action and mapping.action not in domain.actions:
+                known = nearest(mapping.action, domain.actions)
+                problems.error(slot.place, f"slot {slot.name!r} is set by the unknown action {mapping.action!r}{known}")
             if mapping.entity and mapping.entity not in domain.entities:
                 known = nearest(mapping.entity, domain.entities)
                 problems.error(

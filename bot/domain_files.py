@@ -24,6 +24,13 @@ KEYS = (
     "e2e_actions",
     "nlu", "rules", "stories",
 )  # fmt: skip
+FORMER = {
+    "templates": "write `responses:`",
+    "store_entities_as_slots": "write `mappings:` of the slots",
+    "common_examples": "write `nlu:` with a list of `- intent:`",
+}
+"""Keys that Rasa itself no longer reads, with what has taken their place."""
+SESSION_KEYS = ("session_expiration_time", "carry_over_slots_to_new_session")
 NAMES = ("domain", "nlu", "rules", "stories", "responses", "data")
 
 
@@ -132,12 +139,23 @@ def _read_file(block: Block, parts: _Parts, problems: Problems) -> None:
                 )
     for place, item in problems.items(block.at("nlu"), block.get("nlu"), "`nlu`").placed():
         read_nlu(item, place, parts.nlu, problems)
-    if isinstance(session := block.get("session_config"), Block):
-        parts.session = Session(
-            float(session.get("session_expiration_time", 60)),
-            bool(session.get("carry_over_slots_to_new_session", True)),
-        )
+    _session(block, parts, problems)
+    if isinstance(config := block.get("config"), Block) and "store_entities_as_slots" in config:
+        text = "nothing reads it since Rasa 3: entities fill slots by `mappings:`"
+        problems.warn(config.at("store_entities_as_slots"), f"store_entities_as_slots: {text}")
     _merge_raw(block, parts.raw)
+
+
+def _session(block: Block, parts: _Parts, problems: Problems) -> None:
+    if not isinstance(session := block.get("session_config"), Block):
+        return
+    problems.keys(block.at("session_config"), session, SESSION_KEYS, "session_config")
+    minutes, carries = session.get("session_expiration_time", 60), session.get("carry_over_slots_to_new_session", True)
+    if isinstance(minutes, int | float) and minutes >= 0 and isinstance(carries, bool):
+        parts.session = Session(float(minutes), carries)
+    else:
+        cure = "give minutes (0: never a new session) and true or false"
+        problems.error(block.at("session_config"), f"session_config: {minutes!r}, {carries!r}; {cure}")
 
 
 def _top_level(block: Block, problems: Problems) -> None:
@@ -145,7 +163,9 @@ def _top_level(block: Block, problems: Problems) -> None:
     for key in block:
         if key in KEYS:
             continue
-        if difflib.get_close_matches(key, KEYS, n=1):
+        if key in FORMER:
+            problems.error(block.at(key), f"`{key}:` is of an older Rasa: {FORMER[key]}")
+        elif difflib.get_close_matches(key, KEYS, n=1):
             problems.error(block.at(key), f"unknown key {key!r} in a dialogue file{nearest(key, KEYS)}")
         else:
             problems.warn(block.at(key), f"nothing reads {key!r} in a dialogue file; remove it")
@@ -193,6 +213,9 @@ def _intents(block: Block, parts: _Parts, problems: Problems) -> None:
                 ("use_entities", "ignore_entities", "triggers", "is_retrieval_intent"),
                 f"intent {name!r}",
             )
+            if "triggers" in options:
+                text = f"intent {name!r}: `triggers:` is of an older Rasa; write a rule `- intent: {name}`"
+                problems.warn(options.at("triggers"), f"{text}, `- action: {options['triggers']}`")
             given = options.get("use_entities")
             uses = None if given is True or "use_entities" not in options else frozenset(names(given or ()))
             ignores = frozenset(names(options.get("ignore_entities") or ()))

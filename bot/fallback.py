@@ -91,7 +91,8 @@ def rephrase(conversation: Conversation, domain: Domain, said: UserSaid, limits:
 
 def _after_fallback(domain: Domain) -> str | None:
     lost = (rule.points for rule in domain.rules if rule.points[0].said and rule.points[0].name == UNKNOWN)
-    return next((found[1].name for found in lost if len(found) > 1 and not found[1].said), None)
+    own = "action_default_fallback" if "action_default_fallback" in domain.actions else None
+    return next((found[1].name for found in lost if len(found) > 1 and not found[1].said), own)
 
 
 def sorry(domain: Domain) -> str | None:

@@ -64,7 +64,14 @@ async def _validate(
     if name not in domain.actions:
         return list(given)
     # The SDK takes the slot events at the very end of the tracker as what is to be validated.
-    return await custom(name, conversation.apply(*given), domain, server)
+    done = await custom(name, conversation.apply(*given), domain, server)
+    return [*done, *unjudged(given, done)]
+
+
+def unjudged(given: Sequence[Event], done: Sequence[Event]) -> list[Event]:
+    """The slots that a validation did not speak of are valid, as in Rasa; it returns None for one that is not."""
+    names = {event.name for event in done if isinstance(event, SlotSet)}
+    return [event for event in given if isinstance(event, SlotSet) and event.name not in names]
 
 
 async def _ask(

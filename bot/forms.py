@@ -16,13 +16,16 @@ from bot.events import ActionRan, ActionRejected, SlotSet, UserSaid
 from bot.problems import Problems
 from bot.slots import REQUESTED, Mapping, Slot, names
 from bot.wording import correction
-from bot.yaml_file import NOWHERE, Block, Place
+from bot.yaml_file import NOWHERE, Block, Items, Place
 
 if TYPE_CHECKING:
     from bot.domain import Domain
 
 GUESS = 0.3
 """Below this confidence an intent is a guess that no mapping goes by (the threshold of Rasa's FallbackClassifier)."""
+
+
+FORM_KEYS = ("required_slots", "ignored_intents")
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,19 @@ def read_form(name: str, block: Any, place: Place, problems: Problems) -> Form:
     if not isinstance(block, Block):
         problems.error(place, f"form {name!r} must be a mapping with `required_slots:`")
         return Form(name, place=place)
-    problems.keys(place, block, ("required_slots", "ignored_intents"), f"form {name!r}")
+    if isinstance(block.get("required_slots"), Block) or any(isinstance(value, Items) for value in _unknown(block)):
+        text = f"form {name!r} says how slots are filled, as in Rasa 2; list their names under `required_slots:`"
+        problems.error(place, f"{text} and move what fills them to `mappings:` of the slots")
+        return Form(name, place=place)
+    problems.keys(place, block, FORM_KEYS, f"form {name!r}")
     required = tuple(
         str(slot) for slot in problems.items(place, block.get("required_slots"), f"slots of form {name!r}")
     )
     return Form(name, required, names(block.get("ignored_intents")), place)
+
+
+def _unknown(block: Block) -> list[Any]:
+    return [value for key, value in block.items() if key not in FORM_KEYS]
 
 
 def extract(conversation: Conversation, domain: Domain) -> list[SlotSet]:
@@ -110,6 +121,20 @@ def _applies(slot: Slot, mapping: Mapping, said: UserSaid, conversation: Convers
     if mapping.type == "from_text":
         return bool(mapping.conditions)
     return mapping.type != "from_entity" or not _shared(slot, mapping, form, domain)
+
+
+def mapping_actions(conversation: Conversation, domain: Domain) -> list[str]:
+    """The actions of `custom` mappings that run on the latest message (`action_extract_slots` of Rasa), each once."""
+    said = conversation.latest
+    if said is None:
+        return []
+    found = {
+        mapping.action: None
+        for slot in domain.slots.values()
+        for mapping in slot.mappings
+        if mapping.action in domain.actions and _applies(slot, mapping, said, conversation, domain)
+    }
+    return [str(name) for name in found]
 
 
 def _intent(said: UserSaid) -> str | None:

@@ -15,7 +15,7 @@ from bot.events import ActionRan, UserSaid
 from bot.script import Expected, Point, acted, points, sure
 from bot.script_file import SET
 from bot.steps import Candidates, Limits, RunAction, Step, Wait
-from bot.stories import Story
+from bot.stories import Story, filled
 from retrieval.policy import Example, Happened, Moment
 
 POLICY = "learned"
@@ -28,7 +28,7 @@ def learned(conversation: Conversation, domain: Domain, candidates: Candidates, 
     said, policy = conversation.latest, candidates.policy
     if policy is None or said is None or conversation.loop or not _its_turn(conversation, domain, said, limits):
         return None
-    action, p = policy.predict(moment(points(conversation.marks, domain, limits), domain), candidates.vector)[0]
+    action, p = policy.predict(moment(filled(points(conversation.marks, domain, limits)), domain), candidates.vector)[0]
     going_on = bool(acted(conversation))
     if p < policy.threshold or action in conversation.actions or not _may_run(action, domain):
         return Wait() if going_on else None

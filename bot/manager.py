@@ -144,7 +144,8 @@ class Manager:
             if conversation.replies_to(message.id) is not None or not bursts.waits_for_more(conversation):
                 return False
             if message.id not in [one.message_id for one in conversation.held]:
-                turn.add(*self._session(conversation, message), Held(text=message.text, message_id=message.id))
+                opened = await self._session(conversation, message)
+                turn.add(*opened, Held(text=message.text, message_id=message.id))
                 await turn.commit()
         return True
 
@@ -166,17 +167,18 @@ class Manager:
         return Replies(message.conversation_id, _said(added), turn.conversation.mode)
 
     async def _respond(self, turn: Turn, message: UserMessage, engine: Engine) -> None:
-        turn.add(*self._session(turn.conversation, message))
         try:
+            turn.add(*await self._session(turn.conversation, message))
             candidates = await self._listen(turn, message, engine)
             await self._act(turn, message, engine, candidates)
             await self._work_off(turn, message, engine)
         except Exception as error:
             self._give_up(turn, message, engine, error)
 
-    def _session(self, conversation: Conversation, message: UserMessage) -> Sequence[Event]:
+    async def _session(self, conversation: Conversation, message: UserMessage) -> Sequence[Event]:
         begin = begin_session if conversation.mode == "closed" else open_session
-        return begin(conversation, self.domain, channel=message.channel, metadata=message.metadata, at=now())
+        events = begin(conversation, self.domain, channel=message.channel, metadata=message.metadata, at=now())
+        return await actions.opened(events, conversation, self.domain, self.server)
 
     async def _listen(self, turn: Turn, message: UserMessage, engine: Engine) -> Candidates:
         if payload := message.payload or parse_payload(message.text):

@@ -42,6 +42,8 @@ def read_nlu(block: Any, place: Place, nlu: Nlu, problems: Problems) -> None:
     if kind is None:
         problems.error(place, "an item of `nlu:` needs one of the keys intent, synonym, lookup, regex")
         return
+    for key in block.keys() - {kind, "examples", "metadata"}:
+        problems.warn(block.at(key), f"nothing reads {key!r} of {kind} {block[kind]!r}; remove it")
     name = str(block[kind])
     examples = _examples(block, problems)
     if not examples:

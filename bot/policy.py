@@ -7,7 +7,7 @@ from bot.conversation import EXTRACT, LISTEN, Conversation
 from bot.domain import Domain
 from bot.events import EXTERNAL, BotSaid, HandedOff, UserSaid
 from bot.fallback import ask_again, rephrase, two_stage
-from bot.forms import extract
+from bot.forms import extract, mapping_actions
 from bot.learned import learned
 from bot.offers import PERSON, answer, chosen, clarify, known, ruled
 from bot.payload import parse_payload
@@ -60,6 +60,7 @@ def _script(
         or _form(conversation, domain)
         or _rules_and_stories(conversation, domain, limits)
         or _back_to_form(conversation)
+        or _alike(conversation, domain, limits)
         or _learned(conversation, domain, said, candidates, limits)
         or (Wait() if conversation.replied else None)
     )
@@ -169,7 +170,8 @@ def _extraction(conversation: Conversation, domain: Domain) -> Step | None:
     """Slots are filled first, once a message."""
     if _under_way(conversation):
         return None
-    if extract(conversation, domain) or "action_validate_slot_mappings" in domain.actions:
+    validated = "action_validate_slot_mappings" in domain.actions
+    if validated or extract(conversation, domain) or mapping_actions(conversation, domain):
         return RunAction(EXTRACT, "")
     return None
 
@@ -197,7 +199,20 @@ def _rules_and_stories(conversation: Conversation, domain: Domain, limits: Limit
     if action == LISTEN:
         general = found is not None and found.general and told is None
         return None if general and conversation.loop else Wait()
-    return RunAction(action, "story" if action == told else "rule")
+    remembered = action in (told, stories.alike(domain.stories, seen))
+    return RunAction(action, "story" if remembered else "rule")
+
+
+def _alike(conversation: Conversation, domain: Domain, limits: Limits) -> Step | None:
+    """A story that goes like this one, though the customer named something that it does not speak of."""
+    if not domain.stories or (conversation.loop and not conversation.loop_rejected):
+        return None
+    action = stories.alike(domain.stories, points(conversation.marks, domain, limits))
+    if action is None or action in conversation.rejected:
+        return None
+    if action == LISTEN:
+        return Wait() if acted(conversation) else None
+    return RunAction(action, "story")
 
 
 def _back_to_form(conversation: Conversation) -> Step | None:

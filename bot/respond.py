@@ -13,7 +13,7 @@ from bot.events import BotSaid, Event, UserSaid
 from bot.responses import Variation
 from retrieval.errors import NotFound
 
-_PLACEHOLDER = re.compile(r"\{([^{}\n\"' ]+)\}")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n\"' ]+)\}")
 
 
 def respond(events: Iterable[Event], recipient: str) -> list[dict[str, Any]]:
@@ -78,10 +78,18 @@ def _choice(conversation: Conversation, name: str) -> int:
 
 
 def fill_in(text: str | None, values: Mapping[str, Any]) -> str | None:
-    """`{slot}` replaced by its value; unknown names stay as they are, as in Rasa an empty slot reads None."""
+    """`{slot}` replaced by its value; unknown names stay as they are, as in Rasa an empty slot reads None. Where a
+    payload has doubled braces (`/inform{{"size": "{size}"}}`), they are single ones."""
     if text is None:
         return None
-    return _PLACEHOLDER.sub(lambda m: str(values[m[1]]) if m[1] in values else m[0], str(text))
+
+    def put(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0][0] if doubled else found[0]
+        return str(values[found[1]]) if found[1] in values else found[0]
+
+    doubled = "{{" in text and "}}" in text
+    return _PLACEHOLDER.sub(put, str(text))
 
 
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:

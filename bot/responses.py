@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +51,7 @@ def _variation(name: str, item: Block, place: Place, problems: Problems) -> Vari
             place, f"a variation of {name!r} says nothing; give it `text:`, `image:`, `buttons:` or `custom:`"
         )
     buttons = (*(item.get("buttons") or ()), *(item.get("quick_replies") or ()))
-    conditions = tuple(
-        (str(one["name"]), plain(one.get("value")))
-        for one in item.get("condition") or ()
-        if isinstance(one, dict) and one.get("type") == "slot" and "name" in one
-    )
+    conditions = tuple(_conditions(name, item, problems))
     text = item.get("text")
     return Variation(
         text=None if text is None else str(text),
@@ -67,3 +64,12 @@ def _variation(name: str, item: Block, place: Place, problems: Problems) -> Vari
         metadata=plain(item.get("metadata")) or {},
         place=place,
     )
+
+
+def _conditions(name: str, item: Block, problems: Problems) -> Iterator[tuple[str, Any]]:
+    for place, one in problems.items(item.at("condition"), item.get("condition"), f"`condition` of {name!r}").placed():
+        if isinstance(one, Block) and one.get("type") == "slot" and "name" in one:
+            problems.keys(place, one, ("type", "name", "value"), f"a condition of {name!r}")
+            yield str(one["name"]), plain(one.get("value"))
+        else:
+            problems.error(place, f"a condition of {name!r} must look like `- {{type: slot, name: x, value: y}}`")

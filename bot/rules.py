@@ -76,7 +76,7 @@ def _matches(rule: Rule, points: Sequence[Point], length: int) -> bool:
         return False
     if not rule.points[0].said and not _begins(rule, points[before - 1] if before else None):
         return False
-    return all(_fits(expected, point) for expected, point in zip(rule.points, points[before:], strict=False))
+    return all(fits(expected, point) for expected, point in zip(rule.points, points[before:], strict=False))
 
 
 def _begins(rule: Rule, previous: Point | None) -> bool:
@@ -87,7 +87,8 @@ def _begins(rule: Rule, previous: Point | None) -> bool:
     return loop and _slots_fit(rule.start.slots, previous)
 
 
-def _fits(expected: Expected, point: Point) -> bool:
+def fits(expected: Expected, point: Point) -> bool:
+    """Whether what a step says holds; of what it does not speak, nothing is asked."""
     return (
         expected.names(point)
         and (expected.any_loop or expected.loop == point.loop)

@@ -18,6 +18,10 @@ SET = "<set>"
 KINDS = ("intent", "user", "action", "bot", "slot_was_set", "active_loop", "checkpoint", "or")
 
 
+FORMER = {"form": "write `- active_loop: NAME`", "slot": "write `- slot_was_set:` with a list"}
+STEP_KEYS = {*KINDS, "entities", "metadata"}
+
+
 @dataclass(frozen=True)
 class Line:
     """One step. `name` is the intent, action, form or checkpoint; `slots` are (slot, value, has a value). `said` are
@@ -51,9 +55,15 @@ def read_steps(value: Any, place: Place, problems: Problems, *, what: str) -> li
 
 def _lines(step: Any, place: Place, problems: Problems, what: str) -> list[Line]:
     kind = next((key for key in KINDS if isinstance(step, Block) and key in step), None)
+    if isinstance(step, Block) and (former := FORMER.keys() & step.keys()) and kind is None:
+        key = min(former)
+        problems.error(place, f"`{key}:` in {what} is of an older Rasa; {FORMER[key]}")
+        return []
     if kind is None:
         problems.error(place, f"a step of {what} has none of the keys {', '.join(KINDS)}; found {step!r}")
         return []
+    for key in step.keys() - STEP_KEYS:
+        problems.warn(step.at(key), f"nothing reads {key!r} in a step of {what}; remove it")
     value = step[kind]
     if "checkpoint" in step and kind == "slot_was_set":  # a checkpoint may ask for slots
         return [

@@ -8,6 +8,9 @@ from bot.conversation import Conversation
 from bot.domain import Domain
 from bot.events import Event, SessionStarted, SlotSet, UserSaid, now
 
+METADATA = "session_started_metadata"
+"""The slot that holds what a channel said when the session began; as in Rasa it is set where the domain has it."""
+
 
 def open_session(
     conversation: Conversation,
@@ -35,6 +38,11 @@ def begin_session(
     slots = conversation.slots if domain.session.carries_slots else {}
     carried = (SlotSet(name=name, value=value, at=at) for name, value in slots.items() if value is not None)
     return (SessionStarted(channel=channel, metadata=metadata or {}, at=at), *carried)
+
+
+def session_metadata(conversation: Conversation) -> dict[str, Any] | None:
+    latest = next((event for event in reversed(conversation.events) if isinstance(event, SessionStarted)), None)
+    return (latest.metadata or None) if latest else None
 
 
 def _due(conversation: Conversation, domain: Domain, at: float) -> bool:

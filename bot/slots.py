@@ -11,6 +11,9 @@ from bot.yaml_file import NOWHERE, Block, Items, Place, plain
 
 REQUESTED = "requested_slot"
 TYPES = ("text", "bool", "categorical", "float", "list", "any")
+UNIT = (0.0, 1.0)
+OTHER = "__other__"
+"""What Rasa calls every value of a categorical slot that is none of its `values`."""
 MAPPINGS = ("from_entity", "from_text", "from_intent", "from_trigger_intent", "custom")
 
 
@@ -49,6 +52,7 @@ class Slot:
     influences: bool = True
     initial: Any = None
     values: tuple[str, ...] = ()
+    range: tuple[float, float] = UNIT
     mappings: tuple[Mapping, ...] = ()
     place: Place = NOWHERE
 
@@ -65,21 +69,21 @@ class Slot:
             case "bool":
                 return bool(value)
             case "categorical":
-                return str(value).lower()
+                given = str(value).lower()
+                return given if not self.values or given in (one.lower() for one in self.values) else OTHER
             case "float":
-                return float(value) if isinstance(value, int | float | str) and _number(value) else None
+                return self._capped(value)
             case "list":
                 return True if value else None
             case _:
                 return True
 
-
-def _number(value: Any) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    def _capped(self, value: Any) -> float | None:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return None
+        return min(max(number, self.range[0]), self.range[1])
 
 
 def _type(kind: str) -> str:
@@ -104,8 +108,7 @@ def read_slot(name: str, block: Any, place: Place, problems: Problems) -> Slot:
     )
     problems.keys(place, block, known, f"slot {name!r}")
     kind = _type(str(block.get("type", "any")))
-    if kind not in TYPES and "." not in kind:
-        problems.error(place, f"slot {name!r} has the unknown type {kind!r}{nearest(kind, TYPES)}")
+    _check_type(name, kind, block, problems)
     values = tuple(str(value) for value in problems.items(place, block.get("values"), f"values of slot {name!r}"))
     if kind == "categorical" and not values:
         problems.error(place, f"categorical slot {name!r} lists no `values:`; add them")
@@ -114,7 +117,36 @@ def read_slot(name: str, block: Any, place: Place, problems: Problems) -> Slot:
         for at, item in problems.items(place, block.get("mappings"), f"mappings of slot {name!r}").placed()
     ]
     influences = bool(block.get("influence_conversation", True)) and kind != "any"
-    return Slot(name, kind, influences, plain(block.get("initial_value")), values, tuple(mappings), place)
+    initial = plain(block.get("initial_value"))
+    return Slot(name, kind, influences, initial, values, _range(name, kind, block, problems), tuple(mappings), place)
+
+
+def _check_type(name: str, kind: str, block: Block, problems: Problems) -> None:
+    at = block.at("type")
+    if kind == "unfeaturized":
+        problems.error(at, f"slot {name!r}: `unfeaturized` is gone since Rasa 3: write `type: any`")
+    elif "." in kind:
+        text = f"slot {name!r}: the class {kind} is not loaded; rules and stories see only whether the slot is set"
+        problems.warn(at, f"{text}; `type: categorical` with `values:` tells them more")
+    elif kind not in TYPES:
+        problems.error(at, f"slot {name!r} has the unknown type {kind!r}{nearest(kind, TYPES)}")
+    if "auto_fill" in block:
+        text = "nothing reads it since Rasa 3, write `mappings: [{type: from_entity, entity: ...}]`"
+        problems.warn(block.at("auto_fill"), f"slot {name!r}, auto_fill: {text}")
+
+
+def _range(name: str, kind: str, block: Block, problems: Problems) -> tuple[float, float]:
+    """Beyond it rules and stories tell no values of a float slot apart; Rasa's defaults are 0 and 1."""
+    if kind != "float":
+        return UNIT
+    try:
+        low, high = float(block.get("min_value", 0)), float(block.get("max_value", 1))
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if low >= high:
+        problems.error(block.place, f"slot {name!r}: min_value and max_value must be numbers, the first the smaller")
+        return UNIT
+    return low, high
 
 
 def read_mapping(slot: str, block: Any, place: Place, problems: Problems) -> Mapping:
@@ -139,12 +171,16 @@ def read_mapping(slot: str, block: Any, place: Place, problems: Problems) -> Map
         intents=names(block.get("intent")),
         not_intents=names(block.get("not_intent")),
         value=plain(block.get("value")),
-        conditions=tuple(_condition(item) for item in conditions if isinstance(item, Block)),
+        conditions=tuple(_condition(slot, item, at, problems) for at, item in conditions.placed()),
         action=block.get("action"),
     )
 
 
-def _condition(block: Block) -> Condition:
+def _condition(slot: str, block: Any, place: Place, problems: Problems) -> Condition:
+    if not isinstance(block, Block):
+        problems.error(place, f"a condition of slot {slot!r} must look like `- active_loop: my_form`, found {block!r}")
+        return Condition()
+    problems.keys(place, block, ("active_loop", "requested_slot"), f"a condition of slot {slot!r}")
     loop = block.get("active_loop")
     return Condition(
         loop=None if loop in (None, "null") else str(loop),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bot.conversation import LISTEN
 from bot.problems import Problems
+from bot.rules import fits
 from bot.script import Expected, Features, Point
 from bot.script_file import SET, Script, expect, read_steps
 from bot.slots import Slot
@@ -29,6 +30,23 @@ class Story:
     place: Place = NOWHERE
 
 
+def alike(stories: Iterable[Story], points: Sequence[Point]) -> str | None:
+    """The next action of the stories that go as the conversation does, but for slots and entities that they do not
+    speak of; None when there is none, or when they do not agree."""
+    shown = visible(points)
+    for start in (i for i, point in enumerate(shown) if point.said):
+        tail = shown[start:]
+        going = [story for story in stories if len(tail) <= len(story.points) and _like(story, tail)]
+        if going:
+            following = {_next(story, len(tail)) for story in going}
+            return following.pop() if len(following) == 1 else None
+    return None
+
+
+def _like(story: Story, tail: Sequence[Point]) -> bool:
+    return all(fits(expected, point) for expected, point in zip(story.points, tail, strict=False))
+
+
 def predict(stories: Iterable[Story], points: Sequence[Point], influential: frozenset[str]) -> str | None:
     """The next action (`action_listen` to wait) of the story that the conversation follows, None for none."""
     remembered = list(stories)
@@ -43,10 +61,21 @@ def predict(stories: Iterable[Story], points: Sequence[Point], influential: froz
     return None
 
 
+def filled(points: Sequence[Point]) -> list[Point]:
+    """Without the answers that a form took: a story says only that it opened and what stood in the end, as in Rasa."""
+    found: list[Point] = []
+    for point in points:
+        asking = found[-2] if len(found) > 1 and found[-1].said else None
+        if point.policy == "form" and asking and not asking.said and asking.name == asking.loop == point.name:
+            del found[-2:]
+        found.append(point)
+    return found
+
+
 def visible(points: Sequence[Point]) -> list[Point]:
     """The points of the turns that a story may speak of: the latest, and those a story, not only a rule, acted in."""
     turns: list[list[Point]] = []
-    for point in points:
+    for point in filled(points):
         if point.said or not turns:
             turns.append([])
         turns[-1].append(point)
@@ -85,6 +114,8 @@ def _next(story: Story, length: int) -> str | None:
 
 def read_stories(blocks: Sequence[Block], slots: Mapping[str, Slot], problems: Problems) -> list[Story]:
     """All stories with their checkpoints joined and their `or` steps spelled out."""
+    for block in blocks:
+        problems.keys(block.place, block, ("story", "steps", "metadata"), f"story {block.get('story')!r}")
     pieces = [
         (str(block.get("story")), script, block.place)
         for block in blocks

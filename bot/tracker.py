@@ -32,6 +32,7 @@ from bot.events import (
     Undone,
     UserSaid,
 )
+from bot.session import METADATA, session_metadata
 from retrieval.errors import BadInput
 
 POLICIES = {
@@ -48,7 +49,7 @@ def to_tracker(conversation: Conversation, domain: Domain) -> dict[str, Any]:
     last = conversation.actions[-1] if conversation.actions else LISTEN
     return {
         "sender_id": conversation.id,
-        "slots": domain.values(conversation),
+        "slots": {METADATA: session_metadata(conversation), **domain.values(conversation)},
         "latest_message": _parse_data(latest) if latest else {},
         "latest_event_time": conversation.events[-1].at if conversation.events else None,
         "followup_action": conversation.followup,

@@ -187,5 +187,5 @@ def _manager(settings: Settings) -> Manager:
         domain=load_domain(settings.config_dir),
         config=config,
         metrics=metrics,
-        server=ActionServer.of(settings.actions_url, config.actions),
+        server=ActionServer.of(settings, config.actions),
     )

@@ -16,7 +16,7 @@ from bot.settings import Settings
 from retrieval.errors import BadInput
 
 if TYPE_CHECKING:
-    from bot.migrate import Project
+    from bot.rasa_project.project import Project
     from bot.testing.outcome import Coverage, Outcome
 
 app = typer.Typer()
@@ -37,7 +37,7 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Take over a Rasa project: write our configuration beside its files, train, run its test stories, report."""
-    from bot.migrate import read_project, tested, write_config
+    from bot.rasa_project.project import read_project, tested, write_config
 
     found = read_project(project)
     settings = Settings.build(config_dir=project, data_dir=data or project / DATA)

@@ -11,9 +11,9 @@ import yaml
 from bot.conversation import LISTEN, Conversation
 from bot.events import ActionRan, Event, LoopChanged, SessionStarted, SlotSet, UserSaid
 from bot.payload import parse_payload
+from bot.session import METADATA
 from bot.tracker import to_rasa
 
-METADATA = "session_started_metadata"
 HIDDEN = frozenset({LISTEN, "action_session_start"})
 
 

@@ -10,11 +10,11 @@ from bot.domain import Domain
 from bot.events import ActionRan, Event, HandedOff, Restarted, SessionStarted, UserSaid
 from bot.rasa_api.failure import Failure
 from bot.rasa_api.parsing import parse_data
+from bot.session import METADATA, session_metadata
 from bot.tracker import POLICIES, to_rasa, to_tracker
 
 Verbosity = Literal["NONE", "APPLIED", "AFTER_RESTART", "ALL"]
 VERBOSITIES: tuple[Verbosity, ...] = get_args(Verbosity)
-METADATA = "session_started_metadata"
 KNOWLEDGE = ("knowledge_base_listed_objects", "knowledge_base_last_object", "knowledge_base_last_object_type")
 SILENT_MESSAGE: dict[str, Any] = {"intent": {}, "entities": [], "text": None, "message_id": None, "metadata": {}}
 
@@ -71,13 +71,7 @@ def _slots(conversation: Conversation, domain: Domain) -> dict[str, Any]:
     known = [name for name in domain.slots if name != "requested_slot"]
     known += ["requested_slot"] * bool(domain.forms)
     known += KNOWLEDGE if "action_query_knowledge_base" in domain.actions else ()
-    return {**{name: values.get(name) for name in known}, METADATA: _metadata(conversation)}
-
-
-def _metadata(conversation: Conversation) -> dict[str, Any] | None:
-    sessions = (event for event in reversed(conversation.events) if isinstance(event, SessionStarted))
-    latest = next(sessions, None)
-    return (latest.metadata or None) if latest else None
+    return {**{name: values.get(name) for name in known}, METADATA: session_metadata(conversation)}
 
 
 def rasa_events(events: Sequence[Event], domain: Domain, shown: Verbosity, model: str | None) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.action_server import ActionFailed, ActionServer
-from bot.actions import hand_off, run
+from bot.actions import hand_off, opened, run
 from bot.bursts import joined
 from bot.conversation import Conversation
 from bot.domain import Domain
@@ -61,7 +61,7 @@ class Rehearsal:
 
     async def say(self, text: str, turn: Mapping[str, Any]) -> None:
         at = {} if turn.get("at") is None else {"at": float(turn["at"])}
-        self._add(*open_session(self.conversation, self.domain, channel="test", at=at.get("at")))
+        self._add(*await begin(self.conversation, self.domain, self.server, at=at.get("at")))
         id_ = f"m{sum(isinstance(event, UserSaid) for event in self.conversation.events)}"
         scripted = _scripted(text, turn) or "requests" in turn
         limits = self.limits if self.hear and not scripted else Limits()
@@ -85,7 +85,7 @@ class Rehearsal:
             step = decide(self.conversation, self.domain, candidates, limits)
             if isinstance(step, Wait):
                 return
-            self._add(*await self._perform(step))
+            self._add(*await perform(step, self.conversation, self.domain, self.server))
         raise EndlessTurn(f"{MOST_STEPS} steps and no end, the last {step}")
 
     def _said(
@@ -98,26 +98,37 @@ class Rehearsal:
     def _add(self, *events: Event) -> None:
         self.conversation = self.conversation.apply(*events)
 
-    async def _perform(self, step: Step) -> Sequence[Event]:
-        match step:
-            case RunAction():
-                try:
-                    return await run(step.name, self.conversation, self.domain, self.server, policy=step.policy)
-                except ActionFailed:
-                    return hand_off("action_failed", self.conversation, self.domain)
-            case Answer():
-                return [BotSaid(text=step.text, source="answer", answer=step.hit.answer)]
-            case Cite():
-                return [BotSaid(text=step.text, source="passage")]
-            case Clarify():
-                buttons = tuple({"title": title, "payload": payload} for title, payload in step.options)
-                return [BotSaid(text="Which of these do you mean?", buttons=buttons, source="clarify")]
-            case HandOff():
-                return hand_off(step.reason, self.conversation, self.domain, gap=step.gap)
-            case StillWaiting():
-                return [BotSaid(text="Somebody is coming.", source="waiting")]
-            case _:
-                raise TypeError(f"no way to rehearse {step!r}")
+
+async def begin(
+    conversation: Conversation, domain: Domain, server: ActionServer | None, *, at: float | None = None
+) -> Sequence[Event]:
+    """The events of a session that a message at `at` begins, none while one lasts."""
+    return await opened(open_session(conversation, domain, channel="test", at=at), conversation, domain, server)
+
+
+async def perform(
+    step: Step, conversation: Conversation, domain: Domain, server: ActionServer | None
+) -> Sequence[Event]:
+    """What a step does, in words of our own where a desk has its configured ones."""
+    match step:
+        case RunAction():
+            try:
+                return await run(step.name, conversation, domain, server, policy=step.policy)
+            except ActionFailed:
+                return hand_off("action_failed", conversation, domain)
+        case Answer():
+            return [BotSaid(text=step.text, source="answer", answer=step.hit.answer)]
+        case Cite():
+            return [BotSaid(text=step.text, source="passage")]
+        case Clarify():
+            buttons = tuple({"title": title, "payload": payload} for title, payload in step.options)
+            return [BotSaid(text="Which of these do you mean?", buttons=buttons, source="clarify")]
+        case HandOff():
+            return hand_off(step.reason, conversation, domain, gap=step.gap)
+        case StillWaiting():
+            return [BotSaid(text="Somebody is coming.", source="waiting")]
+        case _:
+            raise TypeError(f"no way to rehearse {step!r}")
 
 
 def _scripted(text: str, turn: Mapping[str, Any]) -> bool:

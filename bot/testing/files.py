@@ -36,12 +36,16 @@ class ConversationTest:
     place: Place
 
 
+class NoTests(BadInput):
+    """There is nothing to run."""
+
+
 Test = StoryTest | ConversationTest
 
 
 def read_tests(paths: Iterable[Path]) -> list[Test]:
-    """The tests of files and folders. Raises BadInput with every mistake, its line and the cure, or when there is no
-    test at all."""
+    """The tests of files and folders. Raises BadInput with every mistake, its line and the cure, NoTests when there
+    is no test at all."""
     problems, found = Problems(), list[Test]()
     searched = [*paths]
     for path in searched:
@@ -54,7 +58,7 @@ def read_tests(paths: Iterable[Path]) -> list[Test]:
             "mistakes in the tests:\n" + "\n".join(f"  {one.place}: {one.text}" for one in problems.errors[:20])
         )
     if not found:
-        raise BadInput(
+        raise NoTests(
             f"no test in {', '.join(map(str, searched)) or 'no path'}; Rasa's test stories are in files named "
             "test_*.yml, docs/testing.md has the format of conversations"
         )

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bot.action_server import ActionServer
+from bot.config import load_config
 from bot.domain import Domain, load_domain
 from bot.entities import Finder
 from bot.hearing import hear
 from bot.messages import UserMessage
-from bot.rasa_config import action_url
 from bot.settings import Settings
 from bot.shelf import KnowledgeShelf
 from bot.steps import Limits
@@ -32,8 +32,8 @@ async def run_tests(
     engine = None if only_dialogue else in_service(settings)
     ear = hearing(engine, domain) if engine else None
     limits = limits_of(engine) if engine else Limits()
-    url = settings.actions_url or action_url(settings.config_dir)
-    server = ActionServer(url) if url else None
+    talks = any(not isinstance(test, StoryTest) for test in tests)  # test stories run no action
+    server = ActionServer.of(settings, load_config(settings.config_dir).actions) if talks else None
     outcomes = []
     try:
         for test in tests:

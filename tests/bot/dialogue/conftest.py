@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from sdk_servers import old_python, sdk_server
 
-from bot.action_server import ActionFailed, ActionServer
-from bot.actions import hand_off, run
+from bot.action_server import ActionServer
 from bot.conversation import Conversation, fold
 from bot.domain import Domain, load_domain
-from bot.events import BotSaid, Event, UserSaid
+from bot.events import Event, UserSaid
 from bot.payload import parse_payload
 from bot.policy import decide
 from bot.respond import respond
-from bot.session import open_session
-from bot.steps import Answer, Candidates, Cite, Clarify, HandOff, Limits, RunAction, Step, StillWaiting, Wait
+from bot.steps import Candidates, Limits, RunAction, Step, Wait
+from bot.testing.conversations import begin, perform
 
 TESTS = Path(__file__).parents[2]
 RASA = Path(os.environ.get("DESKHAND_SHARED", TESTS.parents[1] / "shared")) / "rasa"
@@ -54,7 +53,7 @@ class Desk:
             heard = {"confidence": 0.95, **heard}
         times = {} if at is None else {"at": at}
         before = len(self.conversation.events)
-        self.add(*open_session(self.conversation, self.domain, channel="test", at=at))
+        self.add(*self.runner.run(begin(self.conversation, self.domain, self.server, at=at)))
         number = sum(isinstance(event, UserSaid) for event in self.conversation.events)
         self.add(UserSaid(text=text, message_id=f"m{number}", channel="test", **heard, **times))
         self.runner.run(self._act(candidates or Candidates()))
@@ -76,29 +75,8 @@ class Desk:
             self.steps.append(step)
             if isinstance(step, Wait):
                 return
-            self.add(*await self._perform(step))
+            self.add(*await perform(step, self.conversation, self.domain, self.server))
         raise AssertionError(f"no end of the turn: {self.steps}")
-
-    async def _perform(self, step: Step) -> Sequence[Event]:
-        match step:
-            case RunAction():
-                try:
-                    return await run(step.name, self.conversation, self.domain, self.server, policy=step.policy)
-                except ActionFailed:
-                    return hand_off("action_failed", self.conversation, self.domain)
-            case Answer():
-                return [BotSaid(text=step.text, source="answer", answer=step.hit.answer)]
-            case Cite():
-                return [BotSaid(text=step.text, source="passage")]
-            case Clarify():
-                buttons = tuple({"title": title, "payload": payload} for title, payload in step.options)
-                return [BotSaid(text="Which do you mean?", buttons=buttons, source="clarify")]
-            case HandOff():
-                return hand_off(step.reason, self.conversation, self.domain, gap=step.gap)
-            case StillWaiting():
-                return [BotSaid(text="Somebody is coming.", source="waiting")]
-            case _:
-                raise AssertionError(step)
 
     def close(self) -> None:
         if self.server:

@@ -136,7 +136,7 @@ def test_the_entities_that_stories_see(intent: str | None, names: set[str], trip
 @pytest.mark.parametrize(
     ("kind", "value", "feature"),
     [
-        ("text", "x", True), ("text", None, None), ("bool", False, False), ("categorical", "A", "a"), ("float", "2", 2.0),
+        ("text", "x", True), ("text", None, None), ("bool", False, False), ("categorical", "A", "a"), ("float", "0.5", 0.5), ("float", 7, 1.0),
         ("float", "two", None), ("list", [], None), ("list", [1], True), ("any", 0, True), ("my.own.Slot", "x", True),
     ],
 )  # fmt: skip

@@ -82,7 +82,9 @@ def test_slots_and_what_an_action_adds_are_filled_in(domain: Domain) -> None:
         ("{b}", "{b}"),
         ("{a", "{a"),
         ('{"a": 1}', '{"a": 1}'),
-        ("{{a}}", "{1}"),
+        ("{{a}}", "{a}"),
+        ('/i{{"s": {{"t": "{a}"}}}}', '/i{"s": {"t": "1"}}'),
+        ('{"s": {"t": "{a}"}}', '{"s": {"t": "1"}}'),
         ("", ""),
         (None, None),
         ("{n}", "None"),
@@ -152,7 +154,9 @@ def test_a_form_shows_in_the_tracker_with_the_message_that_opened_it(domain: Dom
     assert tracker["active_loop"]["name"] == "f"
     assert tracker["active_loop"]["trigger_message"]["text"] == "table please"
     assert tracker["latest_message"]["text"] == "two"
-    assert tracker["slots"] == {"name": "friend", "vip": None, "requested_slot": None}
+    assert tracker["slots"] == {
+        "name": "friend", "vip": None, "requested_slot": None, "session_started_metadata": None,
+    }  # fmt: skip
     assert json.loads(json.dumps(tracker)) == tracker
 
 
@@ -164,7 +168,7 @@ def test_the_tracker_has_the_fields_that_rasa_sends() -> None:
     events = [event for event in map(from_rasa, theirs["events"]) if event is not None and not _listening(event)]
     ours = to_tracker(fold("u1", events), domain)
     assert ours.keys() == theirs.keys()
-    assert ours["slots"].keys() | {"session_started_metadata"} == theirs["slots"].keys() | {"session_started_metadata"}
+    assert ours["slots"].keys() == theirs["slots"].keys()
     assert ours["active_loop"].keys() == theirs["active_loop"].keys()
     assert ours["active_loop"]["trigger_message"]["text"] == theirs["active_loop"]["trigger_message"]["text"]
     assert ours["latest_action_name"] == theirs["latest_action_name"]

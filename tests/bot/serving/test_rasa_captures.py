@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not RASA.is_dir(), reason="the captures of ../shared/rasa are not here"),
 ]
 
-BOTS = ("moodbot", "concertbot", "reminderbot", "responseselectorbot")
+BOTS = ("moodbot", "concertbot", "reminderbot", "responseselectorbot", "formbot", "knowledgebasebot")
 CONVERSATION = ("tracker_all", "tracker_none", "tracker_applied", "tracker_bad_verbosity", "story")
 CALLS = (
     "rest_nosender", "rest_nomessage", "rest_badjson", "rest_health", "rest_intent_payload", "rest_input_channel",

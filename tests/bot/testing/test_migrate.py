@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from bot.commands.migrate import app
 from bot.commands.test import FailedTests
 from bot.config import load_config
-from bot.rasa_config import action_url, counted, read_rasa_config
+from bot.rasa_project.endpoints import ActionEndpoint, action_endpoint
+from bot.rasa_project.project import read_settings
 from retrieval.errors import BadInput, NotFound
 
 CONFIG = """recipe: default.v1
@@ -78,16 +79,17 @@ def migrate(*arguments: object) -> Result:
 
 
 def test_every_line_of_the_files_is_judged(project: Path) -> None:
-    findings = read_rasa_config(project).findings
-    judged = {(Path(one.place.file).stem, one.place.line): one.verdict for one in findings}
+    found = read_settings(project)
+    judged = {(Path(one.place.file).stem, one.place.line): one.verdict for one in found.all}
     assert judged == {
         ("config", 2): "differs", ("config", 4): "works", ("config", 5): "differs", ("config", 6): "unsupported",
         ("config", 7): "unsupported", ("config", 9): "works", ("config", 10): "differs", ("config", 11): "unsupported",
         ("endpoints", 1): "works", ("endpoints", 3): "differs", ("endpoints", 7): "unsupported",
         ("credentials", 1): "works", ("credentials", 2): "works", ("credentials", 4): "works",
-        ("credentials", 7): "differs", ("credentials", 8): "unsupported",
+        ("credentials", 7): "differs", ("credentials", 8): "differs",
     }  # fmt: skip
-    assert counted(findings) == {"works": 6, "differs": 5, "unsupported": 5}
+    assert found.counted() == {"works": 6, "differs": 6, "unsupported": 4}
+    assert found.environment["DESKHAND_SLACK_BOT_TOKEN"] == "<the value of slack_token>"
 
 
 def test_the_report_has_it_with_line_numbers_and_checking_writes_nothing(project: Path) -> None:
@@ -97,7 +99,7 @@ def test_the_report_has_it_with_line_numbers_and_checking_writes_nothing(project
         result.output
     )
     assert f"{project}/config.yml:6: addons.sentiment.Analyser: components of your own are not loaded" in result.output
-    assert f"{project}/credentials.yml:8: channel slack has no counterpart" in result.output
+    assert f"{project}/credentials.yml:8: slack: set DESKHAND_SLACK_BOT_TOKEN" in result.output
     assert not (project / "deskhand.yml").exists()
 
 
@@ -114,12 +116,30 @@ def test_a_project_is_trained_and_its_own_test_stories_run(project: Path) -> Non
     assert channels.callback.url == "http://shop/bot"
     assert (channels.socketio.user_event, channels.socketio.session_persistence) == ("ask", True)
     assert channels.rasa_api.enabled
-    assert action_url(project) == "http://actions:5055/webhook"
+    assert action_endpoint(project) == ActionEndpoint("http://actions:5055/webhook")
     (project / "tests" / "test_stories.yml").write_text(TESTS.replace("utter_bye", "utter_greet"))
     again = migrate(project, "--json")
     assert isinstance(again.exception, FailedTests)
     found = json.loads(next(line for line in again.output.splitlines() if line.startswith("{")))
     assert found["tests"]["failures"][0]["wanted"] == "utter_greet"
+
+
+def test_mistakes_in_the_test_stories_stop_it(project: Path) -> None:
+    (project / "tests" / "test_more.yml").write_text("stories:\n- story: s\n  steps: [{user: a: b}]\n")
+    result = migrate(project)
+    assert isinstance(result.exception, BadInput)
+    assert "error: the project's test stories:" in result.output
+    assert "test_more.yml:3: not YAML" in result.output
+
+
+def test_what_the_action_endpoint_asks_to_send_is_sent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = "  headers: {X-Shop: '${SHOP_KEY}'}\n  token: abc\n"
+    (project / "endpoints.yml").write_text("action_endpoint:\n  url: http://actions:5055/webhook\n" + headers)
+    with pytest.raises(BadInput, match=r"endpoints\.yml:3: \$\{SHOP_KEY\} names a variable that is not set"):
+        action_endpoint(project)
+    monkeypatch.setenv("SHOP_KEY", "k")
+    endpoint = ActionEndpoint("http://actions:5055/webhook", {"X-Shop": "k"}, {"token": "abc"})
+    assert action_endpoint(project) == endpoint
 
 
 def test_errors_in_the_dialogue_stop_it(project: Path) -> None:

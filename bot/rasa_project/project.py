@@ -13,12 +13,15 @@ import yaml
 from bot.domain import Domain
 from bot.domain_check import examine
 from bot.problems import Problem
-from bot.rasa_config import Finding, RasaConfig, read_rasa_config
+from bot.rasa_project.config import read_config
+from bot.rasa_project.credentials import read_credentials
+from bot.rasa_project.endpoints import read_endpoints
+from bot.rasa_project.findings import Finding, Findings
 from bot.settings import Settings
-from bot.testing.files import read_tests
+from bot.testing.files import NoTests, read_tests
 from bot.testing.outcome import Coverage, Outcome
 from bot.testing.run import run_tests
-from bot.yaml_file import Place
+from bot.yaml_file import Place, read_yaml
 from retrieval.errors import BadInput, NotFound
 
 HEAD = """# Written by `deskhand migrate` from the files of this Rasa project. Every other key, with its default:
@@ -33,13 +36,13 @@ class Project:
     path: Path
     domain: Domain
     problems: Sequence[Problem]
-    config: RasaConfig
+    config: Findings
     unread: Sequence[Finding]
     tests: int
 
     @property
     def findings(self) -> list[Finding]:
-        return sorted([*self.config.findings, *self.unread])
+        return sorted([*self.config.all, *self.unread])
 
 
 def read_project(path: Path) -> Project:
@@ -49,7 +52,26 @@ def read_project(path: Path) -> Project:
     domain, problems = examine(path)
     if not domain.intents and not domain.responses:
         raise BadInput(f"{path} has no domain.yml (or domain/) with intents and responses; name the project's folder")
-    return Project(path, domain, problems, read_rasa_config(path), list(_unread(path)), _tests(path))
+    tests = 0
+    try:
+        tests = len(read_tests([path]))
+    except NoTests:
+        pass
+    except BadInput as error:
+        problems.error(Place(str(path), 0), f"the project's test stories: {error}")
+    return Project(path, domain, problems, read_settings(path), list(_unread(path)), tests)
+
+
+def read_settings(project: Path) -> Findings:
+    """What `config.yml`, `endpoints.yml` and `credentials.yml` ask for. Raises BadInput for what is no YAML."""
+    found = Findings()
+    readers = (("config", read_config), ("endpoints", read_endpoints), ("credentials", read_credentials))
+    for name, read in readers:
+        for path in (project / f"{name}.yml", project / f"{name}.yaml"):
+            if path.is_file():
+                read(read_yaml(path, expand=False), found)
+    found.all.sort()
+    return found
 
 
 def _unread(path: Path) -> list[Finding]:
@@ -66,13 +88,6 @@ def _unread(path: Path) -> list[Finding]:
             text = "JSON training data is not read; convert it to YAML with `rasa data convert nlu`"
             found.append(Finding(Place(str(file), 1), "unsupported", text))
     return found
-
-
-def _tests(path: Path) -> int:
-    try:
-        return len(read_tests([path]))
-    except BadInput:
-        return 0
 
 
 def write_config(project: Project, *, overwrite: bool = False) -> Path | None:
