@@ -103,6 +103,8 @@ def to_rasa(event: Event) -> list[dict[str, Any]]:
             data = {**dict.fromkeys(keys), "buttons": list(event.buttons) or None, "image": event.image}
             data |= {"custom": event.custom, "attachment": event.attachment}
             metadata = {"utter_action": event.response} if event.response else {}
+            if event.response and event.source == "action":
+                metadata["template"] = event.response
             return [{"event": "bot", **head, "metadata": metadata, "text": event.text, "data": data}]
         case PersonSaid():
             return [{"event": "agent", **head, "text": event.text, "data": {"person": event.person}}]

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from bot.conversation import LISTEN, SILENT, Conversation, fold
 from bot.domain import Domain
 from bot.events import ActionRan, Event, HandedOff, Restarted, SessionStarted, UserSaid
+from bot.rasa_api.applied import without_form_turns
 from bot.rasa_api.failure import Failure
 from bot.rasa_api.parsing import parse_data
 from bot.session import METADATA, session_metadata
@@ -39,6 +40,8 @@ def until(conversation: Conversation, at: float | None) -> Conversation:
 def tracker(conversation: Conversation, domain: Domain, shown: Verbosity, *, model: str | None) -> dict[str, Any]:
     """`model` is the bundle in service; every event names it, as Rasa's do."""
     events = rasa_events(_shown(conversation, shown), domain, shown, model)
+    if shown == "APPLIED":
+        events = without_form_turns(events, domain.forms)
     whole = to_tracker(conversation, domain)
     latest = conversation.latest
     last = next((event["name"] for event in reversed(events) if event["event"] == "action"), LISTEN)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from bot.engines import Engines
+from retrieval.engine import Engine
+from retrieval.types import Entity, IntentScore, Understanding
 
 RASA = Path(os.environ.get("DESKHAND_SHARED", Path(__file__).parents[4] / "shared")) / "rasa"
 
@@ -25,6 +29,48 @@ NOT_COMPARED = frozenset(
 def capture(bot: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((RASA / "captures" / bot / f"{name}.json").read_text())
     return found
+
+
+class HeardAs:
+    """An engine that hears what Rasa's classifier heard where a capture says so; all else is the engine's own."""
+
+    def __init__(self, engine: Engine, heard: Mapping[str, Understanding]) -> None:
+        self._engine = engine
+        self._heard = heard
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def understand(self, text: str, *, context: Sequence[str] = ()) -> Understanding:
+        return self._heard.get(text) or self._engine.understand(text, context=context)
+
+
+class EnginesHear:
+    """The engines of a server, each heard through `HeardAs`."""
+
+    def __init__(self, engines: Engines, heard: Mapping[str, Understanding]) -> None:
+        self._engines = engines
+        self._heard = heard
+
+    @property
+    def id(self) -> str | None:
+        return self._engines.id
+
+    @property
+    def engine(self) -> HeardAs:
+        return HeardAs(self._engines.engine, self._heard)
+
+
+def heard_by_rasa(bot: str) -> dict[str, Understanding]:
+    """What Rasa's classifier made of the messages of a captured conversation."""
+    events = capture(bot, "tracker_all")["response"]["events"]
+    return {event["text"]: _understanding(event["parse_data"]) for event in events if event["event"] == "user"}
+
+
+def _understanding(parsed: dict[str, Any]) -> Understanding:
+    entities = tuple(Entity(e["entity"], e["value"], e["start"], e["end"]) for e in parsed["entities"])
+    ranking = (IntentScore(parsed["intent"]["name"], 1.0),)
+    return Understanding(parsed["text"], ranking, in_scope=1.0, entities=entities)
 
 
 def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captures import RASA, capture, differences
+from captures import RASA, EnginesHear, capture, differences, heard_by_rasa
 from rasa_desk import TOKEN, project_settings
 from sdk_servers import sdk_server
 from serving_desk import Server, running
@@ -87,6 +87,9 @@ async def test_every_captured_call_gets_the_same_reply(settings: Settings, reque
     said = sorted(path.stem for path in (RASA / "captures" / bot).glob("rest_0*.json"))
     found = []
     async with running(settings) as server:
+        # Field by field is a matter of the dialogue and the wire: what was understood is taken from the capture.
+        manager = server.parts.manager
+        manager.engines = EnginesHear(manager.engines, heard_by_rasa(bot))  # type: ignore[assignment]
         for name in (*said, *CONVERSATION, *CALLS):
             call = capture(bot, name)
             status, reply = await _replay(server, call)
@@ -96,7 +99,7 @@ async def test_every_captured_call_gets_the_same_reply(settings: Settings, reque
             allowed = (*EVERYWHERE, *ALLOWED.get(name, ()))
             differing = differences(call["response"], reply)
             found += [f"{name}{one}" for one in differing if not any(re.search(known, one) for known in allowed)]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("bot", ["moodbot", "formbot", "responseselectorbot", "e2ebot"])
