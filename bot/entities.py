@@ -41,7 +41,11 @@ class Finder:
                 words.setdefault(str(entity["entity"]), set()).add(surface)
                 if entity["value"] != surface:
                     synonyms[surface.casefold()] = entity["value"]
-        listed = {name: values for name, values in nlu.lookups.items() if values}
+        listed = {name: [*values] for name, values in nlu.lookups.items() if values}
+        for surface, value in nlu.synonyms.items():  # "nest egg" names an account as "savings" does
+            for name in {*words, *listed}:
+                if value.casefold() in map(str.casefold, (*words.get(name, ()), *listed.get(name, ()))):
+                    listed.setdefault(name, []).append(surface)
         self._annotated = [(name, _words(values)) for name, values in words.items() if name in domain.entities]
         self._patterns = [(name, _words(values)) for name, values in listed.items() if name in domain.entities]
         for name, regexes in nlu.regexes.items():
@@ -56,6 +60,15 @@ class Finder:
         self._zone = zone
         self._roles = Roles(nlu.examples)
         self._synonyms: Mapping[str, Any] = {**synonyms, **nlu.synonyms}
+        self._intents: dict[str, str | None] = {}
+        for example in nlu.examples:
+            before = self._intents.setdefault(_bare(example.text), example.intent)
+            if before != example.intent:
+                self._intents[_bare(example.text)] = None
+
+    def intent(self, text: str) -> str | None:
+        """The intent that a text is an example of, word for word; None when it is of none, or of several."""
+        return self._intents.get(_bare(text))
 
     def now(self, metadata: Mapping[str, Any]) -> datetime:
         """In the zone of the customer, which a client may name as `timezone`."""
@@ -125,6 +138,10 @@ def _again(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(one["start"] < (other.get("end") or 0) and one["end"] > (other.get("start") or 0))
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(" ?!.")
 
 
 def _words(values: Iterable[str]) -> re.Pattern[str]:

@@ -8,22 +8,37 @@ from typing import Any
 
 from bot.conversation import Conversation
 from bot.domain import Domain
+from bot.domain_usage import DEFAULT_INTENTS
 from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
+from bot.payload import parse_payload
 from bot.requests import Heard, parts, separate
 from bot.steps import Candidates, Limits
 from bot.wording import correction
 from retrieval.engine import Engine
-from retrieval.types import Understanding
+from retrieval.types import IntentScore, Understanding
+
+Payload = tuple[str, Sequence[dict[str, Any]]]
 
 RANKING = 3
 """Intents kept with a message: as many as a clarifying question offers."""
 
 
-def hear(engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation) -> Heard:
+def listen(engine: Engine, message: UserMessage, conversation: Conversation) -> Understanding:
     """Slow: for a thread. Of a correction ("no, I meant exchanges") what was meant is understood."""
-    heard = engine.understand(correction(message.text) or message.text, context=conversation.context)
+    return engine.understand(correction(message.text) or message.text, context=conversation.context)
+
+
+def hear(
+    engine: Engine,
+    finder: Finder,
+    message: UserMessage,
+    conversation: Conversation,
+    heard: Understanding | None = None,
+) -> Heard:
+    """Slow: for a thread. `heard` is what `listen` gave, when it was asked before."""
+    heard = heard or listen(engine, message, conversation)
     passages = engine.search(heard, history=conversation.history)
     vector = engine.encode([message.text])[0] if engine.policy else None
     candidates = Candidates(tuple(engine.answer(heard)), tuple(passages), engine.policy, vector)
@@ -47,19 +62,33 @@ def _event(message: UserMessage, heard: Understanding, engine: Engine, finder: F
          "confidence": e.confidence, **({"role": e.role} if e.role else {}), **({"group": e.group} if e.group else {})}
         for e in heard.entities
     )  # fmt: skip
-    intent = heard.intent
+    intent, in_scope, ranking = heard.intent, heard.in_scope, heard.ranking
+    if name := finder.intent(heard.text):  # somebody wrote that this text means this
+        intent, in_scope = IntentScore(name, 1.0), 1.0
+        ranking = (intent, *(one for one in ranking if one.name != name))
     return user_said(
         message,
         engine.id,
         intent=intent.name if intent else None,
         confidence=intent.confidence if intent else 0.0,
-        ranking=tuple({"name": one.name, "confidence": one.confidence} for one in heard.ranking[:RANKING]),
-        in_scope=heard.in_scope,
+        ranking=tuple({"name": one.name, "confidence": one.confidence} for one in ranking[:RANKING]),
+        in_scope=in_scope,
         entities=finder.merged(entities, message.text, learned=engine.learned, now=finder.now(message.metadata)),
     )
 
 
-def explicit(message: UserMessage, bundle: str, payload: tuple[str, Sequence[dict[str, Any]]]) -> UserSaid:
+def named(text: str, engine: Engine, domain: Domain) -> Payload | None:
+    """The intent and entities of `/intent{...}`; as in Rasa, `/nope` for an intent that nobody knows is only words."""
+    payload = parse_payload(text)
+    if payload is None:
+        return None
+    intent = payload[0].partition("/")[0]
+    learned = engine.intents.labels if engine.intents else ()
+    known = intent in domain.intents or intent in DEFAULT_INTENTS or payload[0] in learned
+    return payload if known else None
+
+
+def explicit(message: UserMessage, bundle: str, payload: Payload) -> UserSaid:
     """A message that names its intent needs no understanding."""
     intent, entities = payload
     return user_said(message, bundle, intent=intent, confidence=1.0, entities=tuple(entities))

@@ -34,10 +34,9 @@ from bot.events import (
     encode,
     now,
 )
-from bot.hearing import explicit, hear, hear_requests, user_said
+from bot.hearing import explicit, hear, hear_requests, named, user_said
 from bot.messages import Replies, UserMessage
 from bot.metrics import Metrics
-from bot.payload import parse_payload
 from bot.policy import decide
 from bot.requests import in_turn, next_in_turn
 from bot.session import begin_session, open_session
@@ -80,7 +79,7 @@ class Manager:
         self.store = store
         self.engines = engines
         self.domain = domain
-        self._finder = Finder(domain, zone=config.business_hours.timezone)
+        self.finder = Finder(domain, zone=config.business_hours.timezone)
         self._config = config
         self._metrics = metrics
         self.server = server
@@ -181,7 +180,7 @@ class Manager:
         return await actions.opened(events, conversation, self.domain, self.server)
 
     async def _listen(self, turn: Turn, message: UserMessage, engine: Engine) -> Candidates:
-        if payload := message.payload or parse_payload(message.text):
+        if payload := message.payload or named(message.text, engine, self.domain):
             turn.add(explicit(message, engine.id, payload))
             return Candidates(policy=engine.policy)
         how = partial(hear_requests, domain=self.domain, limits=self.limits(engine))
@@ -194,7 +193,7 @@ class Manager:
     ) -> Result:
         loop = asyncio.get_running_loop()
         with self._metrics.understand.time():
-            return await loop.run_in_executor(self._pool, how, engine, self._finder, message, conversation)
+            return await loop.run_in_executor(self._pool, how, engine, self.finder, message, conversation)
 
     async def _work_off(self, turn: Turn, message: UserMessage, engine: Engine) -> None:
         """The queued requests, one after the other, until one of them opens a form or goes to a person."""

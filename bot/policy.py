@@ -148,6 +148,8 @@ def _question(
         other = said.intent not in domain.intents and not _takes_any_text(conversation, domain)
         return answer(conversation, domain, said, candidates, limits) if other else None
     if said.intent in ruled(domain) and sure(said, limits):
+        if not extract(conversation, domain):
+            return None  # the form will reject it, and the rule follows
         rule = rules.predict(domain.rules, points(conversation.marks, domain, limits))
         return RunAction(rule.action, "rule") if rule and rule.action not in (LISTEN, form.name) else None
     found = known(conversation, domain, said, candidates, limits)

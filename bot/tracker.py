@@ -44,7 +44,8 @@ POLICIES = {
 def to_tracker(conversation: Conversation, domain: Domain) -> dict[str, Any]:
     """The whole tracker as an action server gets it."""
     latest = conversation.latest
-    trigger = next((_parse_data(said) for said in _triggers(conversation)), {})
+    opening = opened_by(conversation)
+    trigger = _parse_data(opening) if opening else {}
     loop = {"name": conversation.loop, "is_interrupted": False, "rejected": conversation.loop_rejected}
     last = conversation.actions[-1] if conversation.actions else LISTEN
     return {
@@ -62,8 +63,12 @@ def to_tracker(conversation: Conversation, domain: Domain) -> dict[str, Any]:
     }
 
 
-def _triggers(conversation: Conversation) -> Iterator[UserSaid]:
+def opened_by(conversation: Conversation) -> UserSaid | None:
     """The message that opened the form."""
+    return next(_triggers(conversation), None)
+
+
+def _triggers(conversation: Conversation) -> Iterator[UserSaid]:
     marks = conversation.marks
     for index in range(len(marks) - 1, -1, -1):
         if marks[index].loop != conversation.loop:

@@ -12,9 +12,8 @@ from bot import actions
 from bot.channels.rest import render
 from bot.conversation import Conversation, fold
 from bot.domain import Domain
-from bot.entities import Finder
 from bot.events import BotSaid, Event, Restarted, UserSaid, now
-from bot.hearing import hear
+from bot.hearing import hear, listen, named
 from bot.manager import Manager
 from bot.messages import Replies, UserMessage
 from bot.payload import parse_payload
@@ -40,7 +39,6 @@ class Service:
         self.manager = manager
         self.store = manager.store
         self.domain: Domain = manager.domain
-        self._finder = Finder(manager.domain)
 
     @property
     def model(self) -> str | None:
@@ -56,15 +54,15 @@ class Service:
 
     async def understand(self, text: str, conversation: Conversation | None = None) -> Understood:
         engine = self.manager.engines.engine
-        if payload := parse_payload(text):
-            said = UserSaid(text=text, message_id="", intent=payload[0], confidence=1.0, entities=payload[1])
+        if payload := named(text, engine, self.domain):
+            said = UserSaid(text=text, message_id="", intent=payload[0], confidence=1.0, entities=tuple(payload[1]))
             return Understood(
                 said, Candidates(), understood(text, (), payload[1], self.domain, explicit=True, said=said)
             )
         message = UserMessage("", text)
         before = conversation or Conversation("")
-        said, candidates = await asyncio.to_thread(hear, engine, self._finder, message, before)
-        heard = await asyncio.to_thread(engine.understand, text, context=before.context)
+        heard = await asyncio.to_thread(listen, engine, message, before)
+        said, candidates = await asyncio.to_thread(hear, engine, self.manager.finder, message, before, heard)
         ranking = [(one.name, one.confidence) for one in heard.ranking]
         return Understood(said, candidates, understood(text, ranking, said.entities, self.domain))
 

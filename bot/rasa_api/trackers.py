@@ -12,7 +12,7 @@ from bot.rasa_api.applied import without_form_turns
 from bot.rasa_api.failure import Failure
 from bot.rasa_api.parsing import parse_data
 from bot.session import METADATA, session_metadata
-from bot.tracker import POLICIES, to_rasa, to_tracker
+from bot.tracker import POLICIES, opened_by, to_rasa, to_tracker
 
 Verbosity = Literal["NONE", "APPLIED", "AFTER_RESTART", "ALL"]
 VERBOSITIES: tuple[Verbosity, ...] = get_args(Verbosity)
@@ -45,6 +45,8 @@ def tracker(conversation: Conversation, domain: Domain, shown: Verbosity, *, mod
     whole = to_tracker(conversation, domain)
     latest = conversation.latest
     last = next((event["name"] for event in reversed(events) if event["event"] == "action"), LISTEN)
+    if opening := opened_by(conversation):
+        whole["active_loop"]["trigger_message"] = parse_data(opening, domain)
     return {
         **whole,
         "slots": _slots(conversation, domain),

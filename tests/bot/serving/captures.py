@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot.domain import Domain
 from bot.engines import Engines
+from bot.entities import Finder
 from retrieval.engine import Engine
 from retrieval.types import Entity, IntentScore, Understanding
 
@@ -42,7 +45,26 @@ class HeardAs:
         return getattr(self._engine, name)
 
     def understand(self, text: str, *, context: Sequence[str] = ()) -> Understanding:
-        return self._heard.get(text) or self._engine.understand(text, context=context)
+        found = self._engine.understand(text, context=context)
+        captured = self._heard.get(text)
+        if captured is None:
+            return found
+        others = (one for one in found.ranking if one.name != captured.ranking[0].name)
+        return replace(found, entities=captured.entities, in_scope=1.0, ranking=(*captured.ranking, *others))
+
+
+class FinderHears(Finder):
+    """Finds nothing in a text of which a capture says what was found."""
+
+    def __init__(self, domain: Domain, heard: Mapping[str, Understanding]) -> None:
+        super().__init__(domain)
+        self._heard = heard
+
+    def find(self, text: str, *, learned: Collection[str] = ()) -> list[dict[str, Any]]:
+        return [] if text in self._heard else super().find(text, learned=learned)
+
+    def intent(self, text: str) -> str | None:
+        return None if text in self._heard else super().intent(text)
 
 
 class EnginesHear:
@@ -85,7 +107,7 @@ def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
             else:
                 yield from differences(theirs[key], ours[key], here)
     elif isinstance(theirs, list) and isinstance(ours, list):
-        theirs, ours = _events(theirs), _events(ours)
+        theirs, ours = compared_events(theirs), compared_events(ours)
         if len(theirs) != len(ours):
             yield f"{path}: {len(theirs)} items | {len(ours)} items"
         for number, (one, other) in enumerate(zip(theirs, ours, strict=False)):
@@ -94,7 +116,7 @@ def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {theirs!r} | {ours!r}"
 
 
-def _events(items: list[Any]) -> list[Any]:
+def compared_events(items: list[Any]) -> list[Any]:
     """Rasa notes for its own policies what they used and what interrupted a form."""
     notes = ("user_featurization", "loop_interrupted")
     return [item for item in items if not (isinstance(item, dict) and item.get("event") in notes)]

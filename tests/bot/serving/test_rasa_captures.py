@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from captures import RASA, EnginesHear, capture, differences, heard_by_rasa
+from captures import RASA, EnginesHear, FinderHears, capture, compared_events, differences, heard_by_rasa
 from rasa_desk import TOKEN, project_settings
 from sdk_servers import sdk_server
 from serving_desk import Server, running
@@ -48,13 +48,23 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "methodnotallowed": (r"^: '<!DOCTYPE",),
     "rest_restart": (r"^: 0 items \| 1 items",),
     "execute": (r"^\.tracker\.events: \d+ items", r"^\.tracker\.latest_action", r"^\.tracker\.slots\."),
-    "trigger_intent": (r"^\.tracker\.(events|slots|latest_)", r"^\.messages(: 0 items|\[0\]\.text)"),
+    "trigger_intent": (r"^\.tracker\.(events|slots|latest_|active_loop)", r"^\.messages(: 0 items|\[0\]\.text)"),
     "trigger_intent_unknown": (r"^\.message: 'The intent <function",),
     "events_append_bad": (r"^\.message: ", r"^\.help: "),
     "domain_yaml": (r"^: ",),
 }
+# The knowledge base of rasa-sdk lists what it found in random order; Duckling describes its numbers.
+SHUFFLED = (
+    r"\.text: '\d: ", r"has the value", r"\.knowledge_base_(listed_objects\[|last_object)",
+    r"\.value(\[\d\])?: \d \| \d",
+    r"\.text: 'Hello! How can I help you\?' \| 'Hey!'", r"^: .version",
+)  # fmt: skip
+OF_BOT = {"knowledgebasebot": SHUFFLED, "formbot": (r"\.entities\[0\]\.(text|additional_info): missing",)}
+# Where a message that nobody can use is not forgotten, and the form asks again: so many events are the same before.
+SAME_EVENTS = {"formbot": 47}
 # Where Rasa's classifier or its choice of a response was another, so that the conversations part.
-PARTED = {
+PARTED: dict[str, tuple[str, ...]] = {
+    "formbot": ("rest_06", *CONVERSATION),
     "responseselectorbot": (
         "rest_01", "rest_02", "tracker_all", "tracker_none", "tracker_applied", "story",
         # its domain lists one response less than its own error message
@@ -90,16 +100,25 @@ async def test_every_captured_call_gets_the_same_reply(settings: Settings, reque
         # Field by field is a matter of the dialogue and the wire: what was understood is taken from the capture.
         manager = server.parts.manager
         manager.engines = EnginesHear(manager.engines, heard_by_rasa(bot))  # type: ignore[assignment]
+        manager.finder = FinderHears(manager.domain, heard_by_rasa(bot))
         for name in (*said, *CONVERSATION, *CALLS):
             call = capture(bot, name)
             status, reply = await _replay(server, call)
+            if name == "tracker_all" and bot in SAME_EVENTS:
+                same = SAME_EVENTS[bot]
+                theirs, ours = (compared_events(one["events"])[:same] for one in (call["response"], reply))
+                found += [f"{name}{one}" for one in differences(theirs, ours) if not _known(one, EVERYWHERE, bot)]
             if name in PARTED.get(bot, ()):
                 continue
             assert status == call["status"], name
             allowed = (*EVERYWHERE, *ALLOWED.get(name, ()))
             differing = differences(call["response"], reply)
-            found += [f"{name}{one}" for one in differing if not any(re.search(known, one) for known in allowed)]
+            found += [f"{name}{one}" for one in differing if not _known(one, allowed, bot)]
     assert not found, "\n".join(found)
+
+
+def _known(difference: str, allowed: Sequence[str], bot: str) -> bool:
+    return any(re.search(one, difference) for one in (*allowed, *OF_BOT.get(bot, ())))
 
 
 @pytest.mark.parametrize("bot", ["moodbot", "formbot", "responseselectorbot", "e2ebot"])
