@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class FinderHears(Finder):
         super().__init__(domain)
         self._heard = heard
 
-    def find(self, text: str, *, learned: Collection[str] = ()) -> list[dict[str, Any]]:
-        return [] if text in self._heard else super().find(text, learned=learned)
+    def find(self, text: str, *, learned: Collection[str] = (), now: datetime | None = None) -> list[dict[str, Any]]:
+        return [] if text in self._heard else super().find(text, learned=learned, now=now)
 
     def intent(self, text: str) -> str | None:
         return None if text in self._heard else super().intent(text)
