@@ -16,6 +16,7 @@ from bot.commands import (
     check,
     demo,
     evaluate,
+    groups,
     keys,
     knowledge,
     mcp,
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 for single in (serve, chat, check, test, train, migrate, demo, mcp):
     app.add_typer(single.app)
-for group in (transcripts, bundles, evaluate, knowledge, sites, keys, webhooks):
+for group in (transcripts, bundles, groups, evaluate, knowledge, sites, keys, webhooks):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

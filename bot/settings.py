@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         return self.data_dir / "runs"
 
     @property
+    def groups(self) -> Path:
+        """What operators decided about kinds of request."""
+        return self.data_dir / "groups.json"
+
+    @property
     def knowledge(self) -> Path:
         return self.data_dir / "knowledge"
 

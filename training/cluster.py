@@ -1,4 +1,4 @@
-"""Grouping vectors: over-split with k-means, then merge by average linkage; Ward with the number of groups found.
+"""Grouping vectors: over-split with k-means, then merge by average linkage.
 
 k-means first because linkage needs all pairwise distances: 70,000 replies become some hundred centroids.
 """
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.metrics import silhouette_score
 
 from retrieval.types import Matrix, Vector
 
@@ -85,27 +84,6 @@ def tight_groups(vectors: Matrix, *, similarity: float, most: int, seed: int) ->
         tree = linkage(pdist(vectors.astype(np.float64), "cosine"), "average")
         return renumber(fcluster(tree, 1 - similarity, "distance"))
     return merge(vectors, split(vectors, most, seed=seed), similarity=similarity)
-
-
-def ward(vectors: Matrix, *, least: int, most: int, seed: int) -> Labels:
-    """Ward's groups; their number is the one with the best silhouette (cosine) between `least` and `most`."""
-    count = len(vectors)
-    most = min(most, count - 1)
-    if most < max(2, least):
-        return np.zeros(count, np.int64)
-    tree = linkage(vectors.astype(np.float64), "ward")
-    rows = np.random.default_rng(seed).permutation(count)[:2000]
-    best: tuple[float, int] = (-2.0, least)
-    for groups in _candidates(max(2, least), most):
-        labels = fcluster(tree, groups, "maxclust")
-        if 1 < len(set(labels[rows].tolist())) < len(rows):
-            best = max(best, (float(silhouette_score(vectors[rows], labels[rows], metric="cosine")), groups))
-    return renumber(fcluster(tree, best[1], "maxclust"))
-
-
-def _candidates(least: int, most: int) -> list[int]:
-    step = max(1, (most - least) // 40)
-    return [*range(least, most + 1, step)]
 
 
 def renumber(labels: NDArray[np.integer]) -> Labels:

@@ -36,7 +36,7 @@ class MiningConfig(Section):
 
 class IntentConfig(Section):
     least: int = Field(default=5, ge=2)
-    most: int = Field(default=80, ge=2)
+    most: int = Field(default=200, ge=2)
     reply_weight: float = Field(default=0.7, ge=0, le=5)
     regularisation: float = Field(default=10.0, gt=0)
     domain_similarity: float = Field(default=0.75, gt=0, le=1)

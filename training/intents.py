@@ -1,7 +1,7 @@
 """Intents from requests that nobody labelled: group them, name the groups, keep the rare ones apart.
 
-Ward's method on the encoder's vectors; the number of groups is the one with the best silhouette. What agents answered
-is a second view of the same request: requests that are answered alike move together.
+Groups and their number are what many groupings agree on (`training.consensus`). What agents answered is a second view
+of the same request: requests that are answered alike move together.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from itertools import pairwise
 import numpy as np
 
 from retrieval.types import Matrix
-from training.cluster import Labels, centroids, ward
+from training.cluster import Labels
+from training.consensus import consensus
 
-SAMPLE = 5000
+NOISE = -1
+FEWEST = 3
+"""Requests that make a kind: what fewer have in common is left unsorted."""
+UNSORTED = "unsorted"
 _WORD = re.compile(r"[^\W\d_][\w'’-]+")
 _STOP = frozenset(
     """a about above after again all already also always am an and any are as at be because been before being but by can
@@ -33,12 +37,10 @@ _STOP = frozenset(
 
 
 def grouped(vectors: Matrix, *, least: int, most: int, seed: int) -> Labels:
-    """Ward groups of a sample; the rest goes to the nearest centroid, so that time stays bounded."""
-    if len(vectors) <= SAMPLE:
-        return ward(vectors, least=least, most=most, seed=seed)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE])
-    middle = centroids(vectors[rows], ward(vectors[rows], least=least, most=most, seed=seed))
-    return np.asarray((vectors @ middle.T).argmax(1), np.int64)
+    """Group numbers (n,), the largest first; `NOISE` for rows that are like fewer than two others."""
+    labels = consensus(vectors, least=least, most=most, seed=seed)
+    sizes = np.bincount(labels)
+    return np.where(sizes[labels] < FEWEST, NOISE, labels)
 
 
 def name_groups(texts: Sequence[str], labels: Labels) -> list[str]:
@@ -46,9 +48,10 @@ def name_groups(texts: Sequence[str], labels: Labels) -> list[str]:
     groups = int(labels.max()) + 1 if len(labels) else 0
     counts: list[Counter[str]] = [Counter() for _ in range(groups)]
     for text, label in zip(texts, labels.tolist(), strict=True):
-        counts[label].update(set(_phrases(text)))
+        if label != NOISE:
+            counts[label].update(set(_phrases(text)))
     spread = Counter(phrase for count in counts for phrase in count)
-    sizes = np.bincount(labels, minlength=groups)
+    sizes = np.bincount(labels[labels != NOISE], minlength=groups)
     names: list[str] = []
     for label, count in enumerate(counts):
         names.append(_distinct(_name(count, int(sizes[label]), spread, groups), names))

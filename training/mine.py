@@ -16,10 +16,10 @@ from retrieval.errors import BadInput
 from retrieval.types import Matrix
 from training.acts import Acts, sentences
 from training.answers import Answer, answers, group, replaced, replies
-from training.cluster import Labels, centroids, fallen_into
+from training.cluster import Labels, centroids, fallen_into, means_of
 from training.config import TrainingConfig
 from training.delex import delexicalise
-from training.intents import grouped, name_groups
+from training.intents import NOISE, UNSORTED, grouped, name_groups
 from training.pairs import Pair
 from training.taught import apart
 
@@ -117,7 +117,8 @@ def _intents(
     examples: Sequence[tuple[str, str]],
     encode: Encode,
 ) -> tuple[list[str], Labels]:
-    """Names and the intent of each pair; domain intents first, then induced ones, largest first."""
+    """Names and the intent of each pair, -1 for no request and for what is like no other; domain intents first, then
+    induced ones, largest first."""
     rows = np.array(_requests(pairs, acts), np.int64)
     names = list(dict.fromkeys(intent for _, intent in examples))
     intent_of = np.full(len(pairs), -1, np.int64)
@@ -126,10 +127,13 @@ def _intents(
     texts = [delexicalise(pairs[i].text) for i in rows]
     both = np.hstack([requests[rows], np.float32(config.intents.reply_weight) * keys[rows]])
     labels = grouped(both, least=config.intents.least, most=config.intents.most, seed=config.seed)
-    close = _domain_intents(centroids(requests[rows], labels), examples, names, encode, config)
-    induced = [label for label in range(int(labels.max()) + 1) if label not in close]
+    sorted_ = labels != NOISE
+    groups = int(labels.max()) + 1
+    middle = means_of(requests[rows][sorted_], labels[sorted_], groups) if groups else requests[:0]
+    close = _domain_intents(middle, examples, names, encode, config)
+    induced = [label for label in range(groups) if label not in close]
     called = name_groups(texts, labels)
-    number = {**close, **{label: len(names) + i for i, label in enumerate(induced)}}
+    number = {NOISE: -1, **close, **{label: len(names) + i for i, label in enumerate(induced)}}
     intent_of[rows] = [number[label] for label in labels.tolist()]
     taken = set(names)
     return names + [name if (name := called[i]) not in taken else f"{name}_request" for i in induced], intent_of
@@ -168,13 +172,13 @@ def _domain_intents(
 
 
 def induce(texts: Sequence[str], encode: Encode, config: TrainingConfig) -> list[str]:
-    """A readable name of the induced intent for each text; see `training.intents`."""
+    """A readable name of the induced intent for each text, `UNSORTED` for what is like no other."""
     if len(set(texts)) < 2:
         raise BadInput(f"{len(texts)} rows have {len(set(texts))} different text; induction needs at least two")
     vectors = encode([delexicalise(text) for text in texts])
     labels = grouped(vectors, least=config.intents.least, most=config.intents.most, seed=config.seed)
     names = name_groups(texts, labels)
-    return [names[label] for label in labels.tolist()]
+    return [UNSORTED if label == NOISE else names[label] for label in labels.tolist()]
 
 
 def assign(said: Sequence[str], engine: Engine) -> list[str | None]:

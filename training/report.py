@@ -9,6 +9,8 @@ import numpy as np
 
 from training import metrics
 from training.gate import Verdict
+from training.groups import Group
+from training.kinds import section
 from training.scores import Case, IntentRow, Scores, by_intent
 
 EXAMPLES = 10
@@ -17,16 +19,23 @@ ENOUGH = 20
 
 
 def report(
-    scores: Scores, *, facts: Sequence[str] = (), verdict: Verdict | None = None, dialogue: Collection[str] = ()
+    scores: Scores,
+    *,
+    facts: Sequence[str] = (),
+    verdict: Verdict | None = None,
+    dialogue: Collection[str] = (),
+    groups: Sequence[Group] = (),
 ) -> str:
     """Markdown. `facts` are sentences about the training (how many conversations, which encoder); `dialogue` are the
-    intents that the dialogue's own rules and small talk deal with, so that nobody has to write an answer for them."""
+    intents that the dialogue's own rules and small talk deal with, so that nobody has to write an answer for them;
+    `groups` are the kinds of request that were found."""
     parts = [
         [f"# What bundle {scores.bundle} would do", *(f"- {fact}" for fact in facts)],
         _in_short(scores),
         _promise(scores),
         _verdict(verdict),
         _by_intent(by_intent(scores.cases)),
+        section(groups, cell),
         _wrong_answers(scores.cases),
         _next_steps(scores, dialogue),
         _words(scores),

@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.transcript import Transcript, dumps
 from retrieval.answers import encode_requests
-from retrieval.bundle import Thresholds
+from retrieval.bundle import Bundles, Thresholds
 from retrieval.encoder import Encoder
 from retrieval.engine import Engine
 from retrieval.entities import Recogniser
@@ -23,8 +23,10 @@ from training.encoder import MULTILINGUAL, SentenceEncoder, seed_everything
 from training.entities import NO_ANNOTATIONS, Annotations, with_entities
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
+from training.groups import Decision, Group, decided, latest_groups
 from training.heads import calibrate_answers, fit_answers, thresholds, validate_answers
 from training.intent_head import FittedIntents, fit_intents
+from training.kinds import settled
 from training.labelled import train_examples
 from training.log import Scalars
 from training.mine import Mined, assign, intent_of_answers, mine
@@ -40,7 +42,7 @@ from training.write import Parts, write
 INTENT_EXAMPLES = 20_000
 COMPARED = 1000
 PROMISES = (0.02, 0.05, 0.1)
-VERSION = 4
+VERSION = 5
 
 Encode = Callable[[Sequence[str]], Matrix]
 
@@ -58,6 +60,7 @@ def train(
     actions: Collection[str] = (),
     start: Path | None = None,
     trials: int = 0,
+    decisions: Sequence[Decision] = (),
     progress: Report = silent,
 ) -> str:
     """Train on `transcripts` (redacted) and write a bundle; returns its id. It is not put into service here.
@@ -65,7 +68,8 @@ def train(
     `examples` are (text, intent) of the domain's nlu.yml, `annotations` the entities in them, `stories` its stories,
     moment by moment, `actions` what the policy may learn from logged conversations. Stages that are already in `work`
     are not done again. `start` is a bundle whose encoder is taken as it is: nothing is tuned, and what it knew it goes
-    on knowing. `trials` searches so often for better context weights.
+    on knowing. `trials` searches so often for better context weights. `decisions` are what operators decided about the
+    groups of requests, which keep the ids that they had in the bundle in service, or in the latest of `bundles`.
 
     Without transcripts the examples alone make a bundle that understands and has no answers. BadInput when there is
     nothing to learn from, Conflict while another training uses `work`.
@@ -95,6 +99,7 @@ def train(
     with alone(work):
         scalars = Scalars(work / "tensorboard" / data[:16])
         run = _Run(config, found, data, Stages(work), progress, scalars, Start.of(start) if start else None)
+        run.before = decided(latest_groups(Bundles(bundles)), decisions)
         dialogues = [*stories, *logged(split.train, actions)]
         fitted = run.fit(error_budget, examples, trials=trials)
         parts = with_policy(fitted, dialogues, config, error_budget=error_budget, progress=progress)
@@ -130,6 +135,7 @@ class _Run:
         self.scalars = scalars
         self.start = start
         self.recogniser = Recogniser(config.mining.entities)
+        self.before: list[Group] = []
 
     def fit(self, error_budget: float, examples: Sequence[tuple[str, str]], *, trials: int = 0) -> Parts:
         if self.start:
@@ -138,7 +144,9 @@ class _Run:
             self.progress("encoder", 0, 1, "exporting the base encoder, once")
             base = base_directory(self.config, self.stages.work, [self.recogniser.mask(p.text) for p in self.pairs])
         frozen = Encoder(base, cache=CACHE)
-        mined = self.mined(frozen, examples)
+        domain = {intent for _, intent in examples}
+        found = self.mined(frozen, examples)
+        mined, groups = settled(found, self.pairs, self.masked(frozen), self.before, domain=domain)
         if trials:
             self.config = self.searched(frozen, mined, trials)
         choice, directory = self.encoder(frozen, mined, base)
@@ -180,6 +188,7 @@ class _Run:
             model=model,
             answers=_answer_rows(mined),
             questions=_question_rows(self.pairs, mined),
+            groups=groups,
         )
 
     def mined(self, frozen: Encoder, examples: Sequence[tuple[str, str]]) -> Mined:
@@ -324,4 +333,4 @@ def _measured(
         f"Learned from {len(split.train)} conversations: {len(parts.answers)} answers, {sent} of them good to send.",
         f"Encoder: {parts.encoder_facts['why']}.",
     )
-    return {"replay": scores.summary()}, report(scores, facts=facts, dialogue=dialogue)
+    return {"replay": scores.summary()}, report(scores, facts=facts, dialogue=dialogue, groups=parts.groups)

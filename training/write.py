@@ -21,6 +21,7 @@ from retrieval.engine import Engine
 from retrieval.intents import IntentHead
 from retrieval.policy import LearnedPolicy
 from retrieval.token_head import TokenHead
+from training.groups import FILE, Group
 
 PROBES = 20
 PROBE_MARGIN = 0.2
@@ -48,6 +49,7 @@ class Parts:
     questions: Sequence[dict[str, Any]] = ()
     policy: LearnedPolicy | None = None
     tokens: TokenHead | None = None
+    groups: Sequence[Group] = ()
 
 
 def write(parts: Parts, root: Path, measure: Measure) -> str:
@@ -81,6 +83,8 @@ def _files(parts: Parts, directory: Path) -> None:
         parts.policy.save(directory)
     if parts.tokens:
         parts.tokens.save(directory)
+    if parts.groups:
+        _write_lines(directory / FILE, [group.row() for group in parts.groups])
     if parts.model:
         _write_answers(parts, parts.model, directory)
 

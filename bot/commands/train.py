@@ -73,6 +73,7 @@ def train_bundle(settings: Settings, *, go_on: bool = False, search: int = 0) ->
     from bot.transcript import TranscriptFolder
     from retrieval.bundle import Bundles
     from training.config import load_config
+    from training.decisions import read_decisions
     from training.run import train as run
 
     recipe, domain = load_config(settings.config_dir / "training.yml"), load_domain(settings.config_dir)
@@ -90,5 +91,6 @@ def train_bundle(settings: Settings, *, go_on: bool = False, search: int = 0) ->
             actions=action_names(domain),
             start=start,
             trials=search,
+            decisions=read_decisions(settings.groups),
             progress=report,
         )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training import cluster
-from training.cluster import centroids, merge, renumber, split, tight_groups, unit, ward
+from training.cluster import centroids, merge, renumber, split, tight_groups, unit
 
 
 def blobs(
@@ -73,17 +73,6 @@ def test_merging_one_group_is_that_group() -> None:
     assert merge(rows, np.zeros(5, np.int64), similarity=0.5).tolist() == [0] * 5
 
 
-def test_ward_finds_how_many_kinds_there_are() -> None:
-    rows, labels = blobs(7, 15, noise=0.08)
-    assert same_partition(labels, ward(rows, least=3, most=20, seed=1).tolist())
-
-
-def test_ward_leaves_too_few_rows_together() -> None:
-    rows, _ = blobs(2, 2)
-    assert ward(rows, least=5, most=20, seed=1).tolist() == [0] * 4
-
-
 def test_the_same_rows_and_seed_give_the_same_groups() -> None:
     rows, _ = blobs(5, 20, noise=0.4)
-    for group in (lambda: ward(rows, least=2, most=9, seed=3), lambda: split(rows, 9, seed=3)):
-        assert group().tolist() == group().tolist()
+    assert split(rows, 9, seed=3).tolist() == split(rows, 9, seed=3).tolist()

@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 
-from training import intents
-from training.intents import grouped, name_groups
+from training.intents import NOISE, grouped, name_groups
 
 KINDS = {
     "return": ["how do I return a jacket", "return this jacket please", "I want to return my jacket"],
@@ -38,10 +37,11 @@ def test_placeholders_do_not_name_a_group() -> None:
     assert "name" not in name
 
 
-def test_a_large_log_is_grouped_by_a_sample_and_the_rest_follows(monkeypatch) -> None:
-    monkeypatch.setattr(intents, "SAMPLE", 60)
+def test_what_is_like_no_other_request_is_noise_and_gives_no_name() -> None:
     rng = np.random.default_rng(2)
-    rows = np.repeat(np.eye(16)[:5], 40, axis=0) + 0.05 * rng.normal(size=(200, 16))
-    labels = grouped(rows.astype(np.float32), least=2, most=12, seed=1).reshape(5, 40)
-    assert all(len(set(own)) == 1 for own in labels.tolist())
-    assert len(set(labels[:, 0].tolist())) == 5
+    rows = np.repeat(np.eye(16)[:3], 40, axis=0) + 0.05 * rng.normal(size=(120, 16))
+    labels = grouped(np.vstack([rows, np.eye(16)[9:10]]).astype(np.float32), least=2, most=12, seed=1)
+    assert labels[-1] == NOISE
+    kinds = [set(labels[start : start + 40].tolist()) for start in (0, 40, 80)]
+    assert sum(map(len, kinds)) == len(set.union(*kinds)) == len(name_groups(["a lamp"] * 121, labels))
+    assert NOISE not in set.union(*kinds)
