@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bot.conversation import Conversation
+from bot.courtesy import courteous_intent
 from bot.domain import Domain
 from bot.domain_usage import DEFAULT_INTENTS
 from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
 from bot.payload import parse_payload
-from bot.requests import Heard, parts, separate
+from bot.requests import Heard, leads, parts, recognised, separate
 from bot.steps import Candidates, Limits
-from bot.wording import correction
+from bot.wording import asks, correction
 from retrieval.engine import Engine
 from retrieval.types import IntentScore, Understanding
 
@@ -23,6 +24,8 @@ Payload = tuple[str, Sequence[dict[str, Any]]]
 
 RANKING = 3
 """Intents kept with a message: as many as a clarifying question offers."""
+COURTEOUS = 0.95
+"""How sure a message is that is nothing but thanks, a greeting or a goodbye, word by word."""
 
 
 def listen(engine: Engine, message: UserMessage, conversation: Conversation) -> Understanding:
@@ -50,9 +53,21 @@ def hear_requests(
 ) -> list[Heard]:
     """The message as one, or its parts when each is a request of its own. Slow: for a thread."""
     pieces = parts(message.text)
-    heard = (hear(engine, finder, replace(message, text=piece), conversation) for piece in pieces)
-    several = separate(conversation, heard, domain, limits) if len(pieces) > 1 else []
-    return several or [hear(engine, finder, message, conversation)]
+    if len(pieces) == 1:
+        return [hear(engine, finder, message, conversation)]
+    heard: list[Heard] = []
+
+    def one_by_one() -> Iterator[Heard]:
+        for piece in pieces[len(heard) :]:
+            heard.append(hear(engine, finder, replace(message, text=piece), conversation))
+            yield heard[-1]
+
+    if several := separate(conversation, one_by_one(), domain, limits):
+        return several
+    whole = hear(engine, finder, message, conversation)
+    if leads(conversation, whole, domain, limits) or not all(map(asks, pieces)):
+        return [whole]
+    return recognised(conversation, [*heard, *one_by_one()], domain, limits) or [whole]
 
 
 def _event(message: UserMessage, heard: Understanding, engine: Engine, finder: Finder) -> UserSaid:
@@ -65,7 +80,11 @@ def _event(message: UserMessage, heard: Understanding, engine: Engine, finder: F
     intent, in_scope, ranking = heard.intent, heard.in_scope, heard.ranking
     if name := finder.intent(heard.text):  # somebody wrote that this text means this
         intent, in_scope = IntentScore(name, 1.0), 1.0
-        ranking = (intent, *(one for one in ranking if one.name != name))
+    elif polite := courteous_intent(message.text, engine.manifest.labels):
+        known = intent.confidence if intent and intent.name == polite else 0.0
+        intent, in_scope = IntentScore(polite, max(COURTEOUS, known)), max(COURTEOUS, in_scope)
+    if intent:
+        ranking = (intent, *(one for one in ranking if one.name != intent.name))
     return user_said(
         message,
         engine.id,

@@ -65,3 +65,8 @@ class NearWords:
         most = 0 if fixed else (len(entry) >= least) + (len(entry) >= TWO)
         found = OSA.distance(said, entry, score_cutoff=most)
         return found if 0 < found <= most and said[0] == entry[0] else None
+
+
+def close(said: str, meant: str) -> bool:
+    """One letter wrong, missing or too many, or two neighbours swapped, and not the first."""
+    return said[:1] == meant[:1] and OSA.distance(said, meant, score_cutoff=1) <= 1

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.conversation import LISTEN, Conversation
+from bot.courtesy import courtesy
 from bot.domain import Domain
 from bot.events import REPEATS, Event, Queued, UserSaid
 from bot.messages import UserMessage
@@ -23,19 +24,44 @@ MOST = 4
 WORDS = 3
 """A request has at least so many words."""
 
-_ENDS = re.compile(r"(?<=[?!.？！。])\s+|\n+|\s*;\s+|,?\s+(?:and also|and then|also|plus)\s+|,\s+and\s+", re.IGNORECASE)
+_ASKS = (
+    r"(?:(?:can|could|do|does|did|is|are|will|would|should|may) (?:i|we|you|it|they|there|this|that|the|my|your)\b"
+    r"|(?:how|what|when|where|which|why|who)\b)"
+)
+_ENDS = re.compile(
+    r"(?<=[?!.？！。])\s+|\n+|\s*;\s+|,?\s+(?:and also|and then|also|plus)\s+|,\s+and\s+"
+    rf"|,?\s+(?:and|&)\s+(?={_ASKS})",
+    re.IGNORECASE,
+)
 
 Heard = tuple[UserSaid, Candidates]
 
 
 def parts(text: str) -> list[str]:
-    """What may be requests of their own: sentences, and what "and also" joins. One part when nothing can be split."""
+    """What may be requests of their own: sentences, what "and also" joins, and questions joined by "and". Courtesy
+    beside them ("Thanks!") is no part. One part when nothing can be split."""
     if parse_payload(text):
         return [text]
     pieces = [piece.strip() for piece in _ENDS.split(without_greeting(text)) if piece and piece.strip()]
+    pieces = [piece for piece in pieces if not courtesy(piece)]
     if not 2 <= len(pieces) <= MOST or any(len(piece.split()) < WORDS for piece in pieces):
         return [text]
     return pieces
+
+
+def leads(conversation: Conversation, heard: Heard, domain: Domain, limits: Limits) -> bool:
+    """Whether a message is dealt with by itself: by a rule, a story, an answer or an article."""
+    said, offers = heard
+    return _leads(decide(conversation.apply(said), domain, offers, limits))
+
+
+def recognised(conversation: Conversation, heard: Sequence[Heard], domain: Domain, limits: Limits) -> list[Heard]:
+    """Of several questions that are not known as one, those that are known, and then the others, so that each is
+    answered or asked about; none unless one is known."""
+    if conversation.loop or conversation.mode != "bot":
+        return []
+    known = [one for one in heard if leads(conversation, one, domain, limits)]
+    return [*known, *(one for one in heard if one not in known)] if known else []
 
 
 def separate(conversation: Conversation, heard: Iterable[Heard], domain: Domain, limits: Limits) -> list[Heard]:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.amounts import money, numbers
@@ -116,6 +116,7 @@ def test_numbers_in_words_and_digits(text: str, found: list[float]) -> None:
     assert [one["value"] for one in numbers(text)] == found
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.,:/-'k€$ apmthndofyweriu", max_size=30))
 def test_no_text_is_too_odd(text: str) -> None:
     for one in (*days(text, NOW), *times(text, NOW), *money(text), *numbers(text)):
@@ -190,6 +191,7 @@ def test_what_is_written_right_is_sure(finder: Finder) -> None:
     assert [(o["value"], o["confidence"]) for o in finder.find("rain boots", now=NOW)] == [("boots", 1.0)]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_near_words_stand_in_the_text(text: str) -> None:
     near = NearWords({"product": ["Fern Rain Jacket", "Boots", "退款 单"]}, ["boats"])
