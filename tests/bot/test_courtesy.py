@@ -23,9 +23,10 @@ COURTEOUS = {
     "goodbye": ["bye", "see ya later", "Tschüss", "au revoir", "hasta luego", "再见", "good bye everyone"],
 }  # fmt: skip
 MORE = [
-    "thanks, but where is my order", "hi, where is my order", "gracias, dónde está mi pedido", "tank", "thank me later",
-    "hello kitty backpack", "ok", "no", "yes", "", "?", "👍", "😡", "I said hi", "is the hey day sale on", "bye the way",
-    "谢谢你的鞋子", "how are you", "a lot", "ta ta for now where is it",
+    "thanks, but where is my order", "hi, where is my order", "gracias, dónde está mi pedido",
+    "tank", "thank me later",
+    "hello kitty backpack", "ok", "no", "yes", "", "?", "👍", "😡", "I said hi", "is the hey day sale on", 
+    "bye the way", "谢谢你的鞋子", "how are you", "a lot", "ta ta for now where is it",
 ]  # fmt: skip
 
 
