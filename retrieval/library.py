@@ -120,8 +120,10 @@ class Library:
         if not name.strip():
             raise BadInput("the file has no name; give one with its ending, such as returns.md")
         given = given or Given(stem(name))
+        held = self._held("upload", name)
+        found = None if held.hash == _digest(content, given) else _read(name, content, given)
         with locked(self.store):
-            report = self._take("upload", name, given, content, _owners(self.sources()))
+            report = self._take("upload", name, given, content, _owners(self.sources()), found=found)
             if problem := load(self.store / blank("upload", name).name).problem:
                 raise BadInput(problem)
             return report
@@ -157,23 +159,24 @@ class Library:
         return report
 
     def _page(self, url: str, fetcher: Fetcher, robots: web.Robots, given: Given) -> Report:
-        path = self.store / blank("page", url).name
-        old = load(path) if path.is_file() else None
+        old = self._held("page", url)
         try:
             if not robots.allow(url):
                 raise Refused(f"{url}: its robots.txt does not allow it")
             answer = fetcher.get(url, headers=condition(old))
             if answer.status == 304:
                 return Report()
-            if answer.status in (404, 410) and old:
+            if answer.status in (404, 410) and old != blank("page", url):
                 with locked(self.store):
                     return self._drop(old)
             if answer.status >= 400:
                 raise BadInput(f"{url}: the server answered {answer.status}; look at the address in a browser")
             given = replace(given, url=given.url or answer.url)
+            found = None if old.hash == _digest(answer.content, given) else _read_page(answer, given)
             with locked(self.store):
                 owners = _owners(self.sources())
-                return self._take("page", url, given, answer.content, owners, page=answer, stamp=validators(answer))
+                stamp = validators(answer)
+                return self._take("page", url, given, answer.content, owners, found=found, page=answer, stamp=stamp)
         except DeskhandError as error:
             return Report(skipped=(Skipped(url, str(error)),))
 
@@ -249,23 +252,22 @@ class Library:
         content: bytes,
         owners: dict[str, Source],
         *,
+        found: Found | BadInput | None = None,
         page: Page | None = None,
         stamp: str = "",
     ) -> Report:
-        """Read a source and keep what it holds. `owners` are the sources of the ids that are taken."""
-        empty = blank(kind, origin)
-        path = self.store / empty.name
-        old = load(path) if path.is_file() else empty
-        digest = hashlib.sha256(content + repr(given).encode()).hexdigest()
+        """Keep what a source holds. `owners` are the sources of the ids that are taken. `found` is what was read of it
+        before the lock was taken, so that a long file holds up nobody; without it, it is read now if it is new."""
+        old = self._held(kind, origin)
+        digest = _digest(content, given)
         if old.hash == digest and not old.problem:
             save(self.store, replace(old, stamp=stamp))
             return Report()
-        try:
-            found = web.page(page, given) if page else read(origin, content, given)
-        except BadInput as error:
-            save(self.store, replace(old, stamp=stamp, problem=str(error), given=given))
-            return Report(skipped=(Skipped(origin, str(error)),))
-        kept, doubled = _unique(found, empty.name, owners)
+        found = found or (_read_page(page, given) if page else _read(origin, content, given))
+        if isinstance(found, BadInput):
+            save(self.store, replace(old, stamp=stamp, problem=str(found), given=given))
+            return Report(skipped=(Skipped(origin, str(found)),))
+        kept, doubled = _unique(found, old.name, owners)
         new = replace(
             old,
             hash=digest,
@@ -281,9 +283,33 @@ class Library:
         owners.update({article.id: new for article in kept})
         return difference(old, new)
 
+    def _held(self, kind: Kind, origin: str) -> Source:
+        """The source as it is kept; `blank` when it is new."""
+        empty = blank(kind, origin)
+        path = self.store / empty.name
+        return load(path) if path.is_file() else empty
+
     def _drop(self, source: Source) -> Report:
         (self.store / source.name).unlink(missing_ok=True)
         return Report(removed=tuple(article.id for article in source.articles))
+
+
+def _digest(content: bytes, given: Given) -> str:
+    return hashlib.sha256(content + repr(given).encode()).hexdigest()
+
+
+def _read(name: str, content: bytes, given: Given) -> Found | BadInput:
+    try:
+        return read(name, content, given)
+    except BadInput as error:
+        return error
+
+
+def _read_page(page: Page, given: Given) -> Found | BadInput:
+    try:
+        return web.page(page, given)
+    except BadInput as error:
+        return error
 
 
 def _owners(sources: Sequence[Source]) -> dict[str, Source]:

@@ -164,3 +164,13 @@ def test_tokens_and_cost_of_a_day_are_limited(site: Site) -> None:
         assert "used up" in spent.reason
         assert len(site.asked) == asked
         model.close()
+
+
+def test_a_sentence_that_was_cut_off_is_dropped() -> None:
+    class Cut:
+        def stream(self, system: str, user: str, *, deadline: float) -> Iterator[str]:
+            yield "You may return unworn boots within thirty days. Worn boots are"
+
+    written = write(Cut(), "how long can i return boots", [RETURNS])
+    assert written.text == "You may return unworn boots within thirty days."
+    assert written.dropped == ("Worn boots are",)
