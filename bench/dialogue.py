@@ -1,11 +1,14 @@
 """The dialogue manager on Rasa's example projects, beside Rasa itself: start, memory, speed, long conversations.
 
-    python bench/dialogue.py --actions http://localhost:5055/webhook --rasa ENV/bin/rasa=FOLDER
+    python3.10 -m venv ENV
+    ENV/bin/pip install rasa==3.6.21 python-socketio==5.9.0 'python-engineio<4.9'
+    python bench/dialogue.py --rasa ENV/bin/rasa
 
-`--rasa` names the command of an environment with Rasa 3.6 (CPython 3.10) and a folder with a trained copy of each
-project; without it only Deskhand is measured. Both get the same messages over REST on the same machine, one server
-after the other: examples of each project's nlu.yml, every one from a new customer; then one customer who goes on for
-150 turns. An action server with the projects' actions must run: `cd tests && python -m rasa_sdk --actions actions_pkg`.
+Without `--rasa` only Deskhand is measured. Both train a copy of each project and get the same messages over REST on the
+same machine, one server after the other: examples of each project's nlu.yml, every one from a new customer; then one
+customer who goes on for 150 turns. An action server with the projects' actions is started by itself. At the end stand
+the ratios that were promised. `--rasa-trained FOLDER` takes trained copies of the projects, so that Rasa's training,
+some minutes for each, is left out, and its ratio with it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import http.client
 import json
 import os
 import resource
+import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,9 +28,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.domain import load_domain
 from retrieval.bundle import Bundles
@@ -97,7 +104,49 @@ class Client:
         return (time.perf_counter() - began) * 1000
 
 
-def measure(name: str, server: Server, texts: Sequence[str], *, messages: int, seconds: float) -> str:
+@dataclass(frozen=True)
+class Figures:
+    """Of one server with one project. `ruled` and `lost` are milliseconds of the first and of the last turns."""
+
+    train_s: float
+    train_cpu_s: float
+    start_s: float
+    memory_mb: float
+    p50: float
+    p95: float
+    alone: float
+    crowd: float
+    cpu_ms: float
+    ruled: tuple[float, float]
+    lost: tuple[float, float]
+
+    def row(self) -> str:
+        numbers = (self.train_s, self.train_cpu_s, self.start_s, self.memory_mb, self.p50, self.p95, self.alone,
+                   self.crowd, self.cpu_ms)  # fmt: skip
+        pairs = (f"{first:.1f}, {last:.1f}" for first, last in (self.ruled, self.lost))
+        return " | ".join([*(f"{number:.1f}" for number in numbers), *pairs])
+
+
+def ratios(rasa: Figures, ours: Figures) -> Iterator[tuple[str, float, float]]:
+    """(what, how many times better, what was promised)."""
+    yield "16 clients, messages/s", ours.crowd / rasa.crowd, 8
+    yield "one at a time, messages/s", ours.alone / rasa.alone, 8
+    yield "latency p50", rasa.p50 / ours.p50, 4
+    yield "latency p95", rasa.p95 / ours.p95, 4
+    yield "CPU for a message", rasa.cpu_ms / ours.cpu_ms, 8
+    yield "memory", rasa.memory_mb / ours.memory_mb, 3
+    yield "start", rasa.start_s / ours.start_s, 10
+    if rasa.train_s:
+        yield "training, seconds", rasa.train_s / ours.train_s, 10
+        yield "training, CPU seconds", rasa.train_cpu_s / ours.train_cpu_s, 10
+    for what, theirs, own in (("a rule", rasa.ruled, ours.ruled), ("the fallback", rasa.lost, ours.lost)):
+        yield f"turns 131-150, {what}", theirs[1] / own[1], 4
+        yield f"our turns 1-20 to 131-150, {what}", own[0] / own[1], 0.8
+
+
+def measure(
+    name: str, server: Server, texts: Sequence[str], trained: tuple[float, float], *, messages: int, seconds: float
+) -> Figures:
     told = cycle(texts)
     client = Client(server.port)
     for number in range(20):
@@ -110,8 +159,8 @@ def measure(name: str, server: Server, texts: Sequence[str], *, messages: int, s
     ruled = windows(client, "ruled", RULED[name])
     lost = windows(client, "lost", "/this_is_no_intent")
     p50, p95 = statistics.median(alone), statistics.quantiles(alone, n=20)[-1]
-    figures = (server.start_s, server.memory_mb(), p50, p95, 1000 / statistics.mean(alone), rate, cpu)
-    return " | ".join(f"{figure:.1f}" for figure in figures) + f" | {ruled} | {lost}"
+    each = 1000 / statistics.mean(alone)
+    return Figures(*trained, server.start_s, server.memory_mb(), p50, p95, each, rate, cpu, ruled, lost)
 
 
 def crowd(port: int, texts: Sequence[str], seconds: float) -> tuple[float, int]:
@@ -134,10 +183,10 @@ def crowd(port: int, texts: Sequence[str], seconds: float) -> tuple[float, int]:
     return sum(counts) / (time.perf_counter() - began), sum(counts)
 
 
-def windows(client: Client, sender: str, text: str) -> str:
+def windows(client: Client, sender: str, text: str) -> tuple[float, float]:
     """Median milliseconds of the first and of the last turns of one conversation."""
     took = [client.say(sender, text) for _ in range(TURNS)]
-    return f"{statistics.median(took[:WINDOW]):.1f}, {statistics.median(took[-WINDOW:]):.1f}"
+    return statistics.median(took[:WINDOW]), statistics.median(took[-WINDOW:])
 
 
 def examples(name: str) -> list[str]:
@@ -149,63 +198,102 @@ def examples(name: str) -> list[str]:
     return [texts[at] for at in range(longest) for texts in by_intent.values() if at < len(texts)]
 
 
-def deskhand(name: str, data: Path, actions: str, port: int) -> tuple[str, Server]:
+def timed(command: Sequence[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds, and seconds of processor time, that a command took."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began, cpu
+
+
+def deskhand(name: str, data: Path, actions: str, port: int) -> tuple[tuple[float, float], Server]:
     """What training took, and the server."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DESKHAND_")}
     environment |= {"DESKHAND_DATA_DIR": str(data), "DESKHAND_CONFIG_DIR": str(PROJECTS / name)}
     environment |= {"DESKHAND_ACTIONS_URL": actions, "DESKHAND_PORT": str(port), "DESKHAND_LOG_LEVEL": "error"}
-    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "bot.cli"]
-    subprocess.run([*command, "train"], env=environment, cwd=ROOT, check=True, capture_output=True)
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime
+    trained = timed([*command, "train"], ROOT, environment)
     bundles = Bundles(data / "bundles")
     bundles.promote(bundles.ids()[-1])
-    trained = f"{time.perf_counter() - began:.0f} s, {cpu:.0f} CPU s"
     return trained, start([*command, "serve"], port, ROOT, environment, "/health/ready")
 
 
-def rasa(command: Path, folder: Path, port: int) -> Server:
+def rasa(command: Path, name: str, trained: Path | None, work: Path, port: int) -> tuple[tuple[float, float], Server]:
+    """What training took (nothing when it was trained before), and the server."""
     environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    took = (0.0, 0.0)
+    folder = trained.absolute() / name if trained else work / "rasa" / name
+    if trained is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(PROJECTS / name, folder, copy_function=shutil.copyfile)
+        took = timed([str(command), "train"], folder, environment)
     run = [str(command), "run", "-i", "127.0.0.1", "-p", str(port), "--enable-api"]
-    return start(run, port, folder, environment, "/status")
+    return took, start(run, port, folder, environment, "/status")
+
+
+@contextmanager
+def action_server(address: str) -> Iterator[None]:
+    """The projects' actions at the address, unless somebody answers there already."""
+    host, port = urlsplit(address).hostname or "localhost", urlsplit(address).port or 5055
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            yield
+            return
+    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions_pkg", "--port", str(port)]
+    server = start(command, port, ROOT / "tests", dict(os.environ), "/health")
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def rows(given: argparse.Namespace) -> Iterator[str]:
+    promised: list[str] = []
     for name in given.projects:
         texts = examples(name)
         limits = {"messages": given.messages, "seconds": given.seconds}
         # The encoder is exported once, whatever is trained: the second project on finds it in the same place.
         trained, server = deskhand(name, given.work, given.actions, given.port)
         try:
-            yield f"| {name} | Deskhand | {trained} | {measure(name, server, texts, **limits)} |"
+            ours = measure(name, server, texts, trained, **limits)
+            yield f"| {name} | Deskhand | {ours.row()} |"
         finally:
             server.stop()
         if given.rasa:
-            command, folder = given.rasa.split("=", 1)
-            server = rasa(Path(command).absolute(), Path(folder).absolute() / name, given.port)
+            trained, server = rasa(given.rasa.absolute(), name, given.rasa_trained, given.work, given.port)
             try:
-                yield f"| {name} | Rasa | | {measure(name, server, texts, **limits)} |"
+                theirs = measure(name, server, texts, trained, **limits)
+                yield f"| {name} | Rasa | {theirs.row()} |"
             finally:
                 server.stop()
+            promised += [
+                f"| {name} | {what} | {times:.1f} | {wanted:g} | {'yes' if times >= wanted else 'no'} |"
+                for what, times, wanted in ratios(theirs, ours)
+            ]
+    if promised:
+        yield "\n| project | | times better | promised | kept |\n|---|---|---:|---:|---|"
+        yield from promised
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--projects", nargs="+", default=list(NAMES), choices=NAMES)
     parser.add_argument("--actions", default="http://localhost:5055/webhook")
-    parser.add_argument("--rasa", default="", help="COMMAND=FOLDER of Rasa 3.6 and of trained projects")
+    parser.add_argument("--rasa", type=Path, help="the command of an environment with Rasa 3.6")
+    parser.add_argument("--rasa-trained", type=Path, help="folder with a trained copy of each project")
     parser.add_argument("--messages", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "deskhand-bench-dialogue")
     given = parser.parse_args()
     print(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
-    print("| project | server | trained in | start, s | peak MB | p50 ms | p95 ms | messages/s | 16 clients | CPU ms |"
-          " turns 1-20, 131-150: a rule, ms | the fallback, ms |")  # fmt: skip
-    print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for row in rows(given):
-        print(row, flush=True)
+    print("| project | server | trained in, s | CPU s | start, s | peak MB | p50 ms | p95 ms | messages/s | 16 clients |"
+          " CPU ms | turns 1-20, 131-150: a rule, ms | the fallback, ms |")  # fmt: skip
+    print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    with action_server(given.actions):
+        for row in rows(given):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

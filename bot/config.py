@@ -93,7 +93,7 @@ class ActionsConfig(Section):
 class BurstsConfig(Section):
     moment_s: float = Field(default=0.5, ge=0, le=10)
     words: int = Field(default=4, ge=1, le=50)
-    channels: tuple[str, ...] = ("widget", "socketio")
+    channels: tuple[str, ...] = ("widget", "socketio", "telegram", "whatsapp")
 
 
 class BusinessHours(Section):
