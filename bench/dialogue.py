@@ -288,8 +288,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "deskhand-bench-dialogue")
     given = parser.parse_args()
     print(f"load average at the start: {os.getloadavg()[0]:.1f}\n")
-    print("| project | server | trained in, s | CPU s | start, s | peak MB | p50 ms | p95 ms | messages/s | 16 clients |"
-          " CPU ms | turns 1-20, 131-150: a rule, ms | the fallback, ms |")  # fmt: skip
+    print("| project | server | trained in, s | CPU s | start, s | peak MB | p50 ms | p95 ms | messages/s |"
+          " 16 clients | CPU ms | turns 1-20, 131-150: a rule, ms | the fallback, ms |")  # fmt: skip
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     with action_server(given.actions):
         for row in rows(given):
