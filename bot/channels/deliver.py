@@ -1,7 +1,8 @@
 """What is said in a conversation reaches its customer's platform: in order, at least once, also after a restart.
 
 The store's outbox says which conversations hold something new; this sends it, part by part, and moves on only when the
-platform has taken a part. A part that was refused, or that failed for a day, is given up and noted in the conversation.
+platform has taken a part. A part that was refused, or that failed for a day, whatever the failure was, is given up and
+noted in the conversation.
 """
 
 from __future__ import annotations
@@ -133,24 +134,47 @@ class Deliveries:
 
     async def _send(self, claim: Claim, events: Sequence[Event], offset: int, done: int) -> Claim | None:
         """The claim to go on with, None when the conversation has to wait or is somebody else's by now."""
-        found = work(self._channels, events, offset)
+        found = await self._work(claim, events, offset)
         channel, parts = found if found else (None, ())
         for number, part in enumerate(parts[done:], done + 1):
             assert channel is not None
             try:
-                await channel.send(part)
+                await self._sent(channel, part)
                 self._count(channel, "sent")
             except Later as error:
                 if claim.attempts < len(LADDER_S):
                     await self._postpone(claim, channel, error)
                     return None
-                await self._give_up(claim.id, channel, events[offset], f"given up after a day: {error}")
+                await self._give_up(claim.id, channel.name, events[offset], f"given up after a day: {error}")
             except Refused as error:
-                await self._give_up(claim.id, channel, events[offset], str(error))
+                await self._give_up(claim.id, channel.name, events[offset], str(error))
             if not await self.outbox.move(claim, offset, number):
                 return None
             claim = replace(claim, attempts=0)
         return claim
+
+    async def _work(self, claim: Claim, events: Sequence[Event], offset: int) -> tuple[Channel, Sequence[Any]] | None:
+        """What a channel cannot word now, it never can: that message is given up, not all that come after it."""
+        try:
+            return work(self._channels, events, offset)
+        except Exception as error:
+            self._metrics.errors.labels("deliveries").inc()
+            log.exception("a message cannot be worded", conversation=claim.id, offset=offset)
+            said = speaker(events[:offset])
+            channel = said.channel if said else ""
+            await self._give_up(claim.id, channel, events[offset], f"it cannot be worded: {_named(error)}")
+            return None
+
+    async def _sent(self, channel: Channel, part: Any) -> None:
+        """A failure that the channel does not know (an answer in another shape, say) is tried again as the others."""
+        try:
+            await channel.send(part)
+        except (Later, Refused):
+            raise
+        except Exception as error:
+            self._metrics.errors.labels("deliveries").inc()
+            log.exception("a channel failed unexpectedly", channel=channel.name)
+            raise Later(f"unexpectedly: {_named(error)}") from error
 
     async def _postpone(self, claim: Claim, channel: Channel, error: Later) -> None:
         self._count(channel, "failed")
@@ -158,10 +182,10 @@ class Deliveries:
         log.warning("not delivered", channel=channel.name, conversation=claim.id, again_s=delay, error=str(error))
         await self.outbox.postpone(claim, delay_s=delay, error=str(error))
 
-    async def _give_up(self, conversation_id: str, channel: Channel, event: Event, error: str) -> None:
-        self._count(channel, "given_up")
-        log.error("a message was not delivered", channel=channel.name, conversation=conversation_id, error=error)
-        failed = DeliveryFailed(message_id=str(getattr(event, "message_id", "")), channel=channel.name, error=error)
+    async def _give_up(self, conversation_id: str, channel: str, event: Event, error: str) -> None:
+        self._metrics.deliveries.labels(channel, "given_up").inc()
+        log.error("a message was not delivered", channel=channel, conversation=conversation_id, error=error)
+        failed = DeliveryFailed(message_id=str(getattr(event, "message_id", "")), channel=channel, error=error)
         while True:
             with suppress(Lost):
                 async with self._store.turn(conversation_id) as turn:
@@ -171,3 +195,7 @@ class Deliveries:
 
     def _count(self, channel: Channel, outcome: str) -> None:
         self._metrics.deliveries.labels(channel.name, outcome).inc()
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

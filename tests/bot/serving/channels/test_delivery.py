@@ -139,3 +139,51 @@ async def test_only_what_is_not_known_over_there_is_sent(desk: Callable[..., Any
         assert deliver.work(there, [nowhere, said], 1) is None, "no address, nobody to send it to"
         reminder = UserSaid(text="EXTERNAL: x", message_id="2", metadata={"is_external": True})
         assert deliver.work(there, [heard, reminder, BotSaid(text="Still there?", in_reply_to="2")], 2) is not None
+
+
+class Broken:
+    """A channel with a fault that nobody foresaw, at the customer `where`: in its sending, or in its wording."""
+
+    def __init__(self, channel: Any, where: str) -> None:
+        self._channel, self._where = channel, where
+        self.tried = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def parts(self, event: Any, to: Any) -> Any:
+        if self._where == "parts" and isinstance(event, BotSaid):
+            self.tried += 1
+            raise KeyError("channel")
+        return self._channel.parts(event, to)
+
+    async def send(self, part: Any) -> None:
+        if self._where == "send":
+            self.tried += 1
+            raise ValueError("not what was expected")
+        await self._channel.send(part)
+
+
+@pytest.mark.parametrize(("where", "tries"), [("send", len(deliver.LADDER_S) + 1), ("parts", 1)])
+async def test_a_fault_of_a_channel_is_tried_as_long_as_any_other_and_then_noted(
+    desk: Callable[..., Any],
+    platform: PlatformServer,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    tries: int,
+) -> None:
+    monkeypatch.setattr(deliver, "LADDER_S", (0.01,) * len(deliver.LADDER_S))
+    async with desk(channels(platform)) as server:
+        given = server.parts.channels
+        given["crm"] = broken = Broken(given["crm"], where)
+        await say(server, "hello", "1")
+        async with server.parts.store.watch("crm:ada") as watch:
+            while not any(isinstance(e, DeliveryFailed) for e in (await server.parts.store.read("crm:ada")).events):
+                assert await watch.changed(30)
+        (failed,) = [e for e in (await server.parts.store.read("crm:ada")).events if isinstance(e, DeliveryFailed)]
+        assert ("ValueError: not what was expected" if where == "send" else "KeyError: 'channel'") in failed.error
+        assert broken.tried == tries
+        assert await server.metric('deskhand_errors_total{part="deliveries"}') == tries
+        given["crm"] = broken._channel
+        await say(server, "hello", "2")
+        await platform.got(1)
