@@ -9,7 +9,9 @@ import gzip
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
+from string import ascii_lowercase
 
 import rjsmin
 from fastapi import APIRouter, Request, Response
@@ -18,11 +20,12 @@ from retrieval.errors import NotFound
 
 HERE = Path(__file__).parent
 MODULES = (
-    *("style", "strings", "dom", "connection", "visitor", "chat", "forms", "markup", "messages", "signs", "transcript"),
-    "element",
+    *("style", "strings", "dom", "connection", "visitor", "chat", "composer"),
+    *("forms", "markup", "messages", "signs", "transcript", "element"),
 )
 """Each after those that it imports."""
 
+PRIVATE = re.compile(r"#[a-z]\w*")
 IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=300, stale-while-revalidate=86400"
@@ -62,10 +65,11 @@ class Asset:
 
 def script() -> bytes:
     """The modules as one: a page waits for one file instead of ten. Their names are unique, so joining is leaving the
-    imports away; comments and indentation go, too."""
+    imports away; comments and indentation go, too, and private names become short."""
     joined = "\n".join(IMPORT.sub("", (HERE / f"{name}.js").read_text("utf-8")) for name in MODULES)
-    css = re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", (HERE / "style.css").read_text("utf-8")))
-    return _small(joined.replace('"__CSS__"', json.dumps(css)))
+    private = {name: _letters(n) for n, (name, _) in enumerate(Counter(PRIVATE.findall(joined)).most_common())}
+    joined = PRIVATE.sub(lambda found: private[found[0]], joined)
+    return _small(joined.replace('"__CSS__"', json.dumps(_sheet((HERE / "style.css").read_text("utf-8")))))
 
 
 def served() -> tuple[str, Asset, dict[str, Asset]]:
@@ -75,6 +79,19 @@ def served() -> tuple[str, Asset, dict[str, Asset]]:
     version = hashlib.sha256(b"".join(modules[name].plain for name in sorted(modules))).hexdigest()[:12]
     loader = _small((HERE / "widget.js").read_text("utf-8").replace("__VERSION__", version))
     return version, Asset(loader, ".js"), modules
+
+
+def _letters(number: int) -> str:
+    """#a, #b, ... #z, #ba, ...: only a class itself can say its private names, and no other # stands in our scripts."""
+    first, last = divmod(number, 26)
+    return f"#{ascii_lowercase[first] if first else ''}{ascii_lowercase[last]}"
+
+
+def _sheet(css: str) -> str:
+    """Without comments, and white space that says nothing. (A space before a colon would: `a :hover`.)"""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", css))
+    return re.sub(r":\s+", ":", css).replace(";}", "}").strip()
 
 
 def _small(source: str) -> bytes:

@@ -48,9 +48,11 @@ export class Chat {
     return this.events.filter(({ kind, offset }) => ["bot", "person"].includes(kind) && offset >= this.seen);
   }
 
+  /** All of it is on the screen; people of the desk hear that theirs was read. */
   see() {
-    if (this.offset > this.seen)
-      this.#visitor.keep({ seen: { ...this.#visitor.kept.seen, [this.thread]: this.offset } });
+    if (this.offset <= this.seen) return;
+    if (this.unread.some(({ kind }) => kind === "person")) this.tell("seen", {});
+    this.#visitor.keep({ seen: { ...this.#visitor.kept.seen, [this.thread]: this.offset } });
   }
 
   start() {

@@ -93,3 +93,14 @@ export function linked(text) {
   nodes.push(text.slice(end));
   return nodes;
 }
+
+const STOPS = "button:not(:disabled), textarea, input, select, summary, a[href], [tabindex='0']";
+
+/** Keeps the Tab key within `panel`, which covers the page on a small screen. */
+export function trap(event, panel) {
+  const stops = [...panel.querySelectorAll(STOPS)].filter((node) => node.offsetParent);
+  const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
+  if (panel.getRootNode().activeElement !== from) return;
+  event.preventDefault();
+  to.focus();
+}

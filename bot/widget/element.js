@@ -2,6 +2,8 @@
 // in a shadow root. What happens is told by DOM events that bubble: deskhand:opened, closed, ready, ...
 
 import { Chat } from "./chat.js";
+import { Composer } from "./composer.js";
+import { trap } from "./dom.js";
 import { prechat, threadList } from "./forms.js";
 import { panelParts } from "./markup.js";
 import { Messages } from "./messages.js";
@@ -21,6 +23,7 @@ class DeskhandChat extends HTMLElement {
   #chat;
   #parts;
   #messages;
+  #composer;
   #signs;
   #unread = 0;
   #ready = null;
@@ -107,6 +110,7 @@ class DeskhandChat extends HTMLElement {
 
   async sendMessage(text) {
     await this.#ready;
+    await this.#moving; // what is said after "New conversation" belongs there
     this.#chat.start();
     this.#send(String(text));
   }
@@ -144,6 +148,7 @@ class DeskhandChat extends HTMLElement {
     const shadow = this.attachShadow({ mode: "open" });
     shadow.adoptedStyleSheets = [sheet];
     this.#dark.addEventListener("change", () => this.#dress());
+    document.addEventListener("visibilitychange", () => this.#read());
     this.#build();
     this.#emit("ready");
   }
@@ -190,12 +195,12 @@ class DeskhandChat extends HTMLElement {
       url: (path) => this.#visitor.url(path),
     });
     const on = {
-      typed: () => this.#grow(),
-      typedKey: (event) => this.#key(event),
+      typed: () => this.#composer.grow(),
+      typedKey: (event) => this.#composer.key(event),
       panelKey: (event) => this.#panelKey(event),
-      submit: (event) => (event.preventDefault(), this.#submit()),
+      submit: (event) => (event.preventDefault(), this.#composer.submit()),
       files: (files) => this.#sendFiles(files),
-      askPerson: () => this.#askPerson(),
+      askPerson: () => this.#send("", { title: say("askPerson"), path: "handoff" }),
       close: () => this.hide(),
       toggle: () => this.toggle(),
       menu: () => this.#menu(this.#parts.menu.hidden),
@@ -211,8 +216,15 @@ class DeskhandChat extends HTMLElement {
     };
     this.#parts = panelParts(this.#messages.node, on);
     this.#signs = new Signs(this.#parts, picture);
-    if (was) this.#parts.composer.value = was.composer.value;
+    this.#composer = new Composer(this.#parts, {
+      limit: () => this.#visitor.session?.max_chars ?? Infinity,
+      last: () => this.#chat.events.findLast(({ kind }) => kind === "customer")?.text ?? "",
+      alert: (text) => this.#signs.alert(text),
+      submit: (text) => this.#submit(text),
+    });
+    const focused = this.shadowRoot.activeElement;
     this.shadowRoot.replaceChildren(this.#parts.root);
+    this.#composer.text = was?.composer.value ?? "";
     this.#dress();
     this.#greet();
     this.#show(this.#chat.events);
@@ -224,6 +236,7 @@ class DeskhandChat extends HTMLElement {
       this.#parts.root.toggleAttribute("data-open", true);
       this.#parts.launcher.setAttribute("aria-expanded", "true");
     }
+    if (focused) this.#focus(); // or it is nowhere
     this.#read();
     this.#messages.scroll();
   }
@@ -269,8 +282,7 @@ class DeskhandChat extends HTMLElement {
           this.#focus();
         }),
       );
-    this.#signs.alert("");
-    this.#grow();
+    this.#composer.grow();
   }
 
   #hear(chat, events) {
@@ -302,6 +314,7 @@ class DeskhandChat extends HTMLElement {
   }
 
   #send(text, options) {
+    if (this.#afterMove(() => this.#send(text, options))) return;
     this.#page();
     this.#chat.send(text, options);
     this.#emit("messageSent", { text: options?.title || text });
@@ -310,15 +323,14 @@ class DeskhandChat extends HTMLElement {
   }
 
   #sendFiles(files) {
-    if (this.#afterMove(() => this.#sendFiles(files))) return;
     const { files: allowed } = this.#visitor.session ?? {};
     for (const file of allowed ? files : []) this.#send("", { file });
     this.#parts.picker.value = "";
   }
 
   #focus() {
-    const { page, composer } = this.#parts;
-    (page.querySelector("input, select, textarea, button") ?? composer).focus();
+    const { page, composer, panel, launcher } = this.#parts;
+    (panel.hidden ? launcher : (page.querySelector("input, select, textarea, button") ?? composer)).focus();
   }
 
   /** The button that was pressed may be gone. By touch, the composer would call up a keyboard that nobody asked for. */
@@ -328,21 +340,12 @@ class DeskhandChat extends HTMLElement {
     (matchMedia("(pointer: coarse)").matches ? this.#messages.node : composer).focus({ preventScroll: true });
   }
 
-  #submit() {
-    const { composer, send } = this.#parts;
-    const text = composer.value.trim();
-    if (!text || send.disabled) return;
-    // It stays where it can be seen, and in case there is no new conversation.
-    composer.readOnly = Boolean(this.#afterMove(() => this.#submit(), () => (composer.readOnly = false)));
-    if (composer.readOnly) return;
-    composer.value = "";
-    this.#grow();
-    this.#send(text);
-  }
-
-  #askPerson() {
-    if (this.#afterMove(() => this.#askPerson())) return;
-    this.#send("", { title: say("askPerson"), path: "handoff" });
+  /** A message stays where it can be seen until there is a new conversation for it, or none. */
+  #submit(text) {
+    const { composer } = this.#parts;
+    composer.readOnly = Boolean(this.#afterMove(() => this.#composer.submit(), () => (composer.readOnly = false)));
+    if (!composer.readOnly) this.#send(text);
+    return !composer.readOnly;
   }
 
   /** feedback | score | close; says whether it arrived. */
@@ -386,12 +389,13 @@ class DeskhandChat extends HTMLElement {
   }
 
   /** What is said after "New conversation" belongs there, also while it is still looked for. */
-  #afterMove(act, stay) {
-    return this.#moving?.then((moved) => (moved ? act() : stay?.()));
+  #afterMove(act, stay = act) {
+    return this.#moving?.then((moved) => (moved ? act : stay)());
   }
 
   async #move(known) {
-    const { threads } = known ? { threads: known } : await this.#visitor.ask("threads").catch(() => ({ threads: [] }));
+    const threads = known ?? (await this.#visitor.ask("threads").catch(() => ({}))).threads;
+    if (!threads) return this.#signs.alert(say("notArrived")), false;
     const used = new Set(threads.map(({ thread }) => thread));
     const free = Array.from({ length: MOST_THREADS }, (_, n) => n + 1).find((n) => !used.has(n));
     if (free) this.#open(free);
@@ -409,29 +413,6 @@ class DeskhandChat extends HTMLElement {
     this.#focus();
   }
 
-  #grow() {
-    const { composer, send } = this.#parts;
-    const limit = this.#visitor.session?.max_chars ?? Infinity;
-    const over = [...composer.value].length - limit;
-    this.#signs.alert(over > 0 ? say("tooLong", { over, limit }) : "");
-    send.disabled = over > 0 || !composer.value.trim();
-    composer.style.height = "auto";
-    composer.style.height = `${Math.min(composer.scrollHeight || 36, 132)}px`;
-  }
-
-  #key(event) {
-    const { composer } = this.#parts;
-    if (event.key === "ArrowUp" && !composer.value) {
-      // What the customer said last, to say it again a little differently.
-      composer.value = this.#chat.events.findLast(({ kind }) => kind === "customer")?.text ?? "";
-      this.#grow();
-    }
-    // While an input method composes, Enter picks a word and sends nothing.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    this.#submit();
-  }
-
   #panelKey(event) {
     const { menu, more, back } = this.#parts;
     event.stopPropagation(); // a page's shortcuts must not fire while somebody writes here
@@ -439,23 +420,13 @@ class DeskhandChat extends HTMLElement {
       if (!menu.hidden) this.#menu(false), more.focus();
       else if (!back.hidden) this.#page(), this.#focus();
       else this.hide();
-    } else if (event.key === "Tab" && this.#small.matches) this.#trap(event);
-  }
-
-  /** On a small screen the panel covers the page, so focus must not leave it. */
-  #trap(event) {
-    const all = "button:not(:disabled), textarea, input, select, summary, a[href], [tabindex='0']";
-    const stops = [...this.#parts.panel.querySelectorAll(all)].filter((node) => node.offsetParent);
-    const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
-    if (this.shadowRoot.activeElement !== from) return;
-    event.preventDefault();
-    to.focus();
+    } else if (event.key === "Tab" && this.#small.matches) trap(event, this.#parts.panel);
   }
 
   /** What is new in all conversations of this visitor. */
   #read() {
     if (!this.#parts) return;
-    if (!this.#parts.panel.hidden) this.#chat.see();
+    if (!this.#parts.panel.hidden && !document.hidden) this.#chat.see();
     const chats = [...this.#chats.values()];
     const unread = chats.flatMap((chat) => chat.unread);
     this.#signs.news(unread, (event) => {

@@ -58,6 +58,7 @@ export class Messages {
   add(event) {
     if (event.kind === "rating") return this.#showRating(event.in_reply_to, event.rating);
     if (event.kind === "score") return this.#drop(".score");
+    if (event.kind === "seen") return this.read();
     if (event.kind === "notice") return this.#notice(event);
     this.#dayOf(event.at);
     if (event.kind === "customer") this.#confirm(event);
@@ -72,10 +73,15 @@ export class Messages {
     const row = this.#row(event.kind, say("assistant"), event);
     row.dataset.draft = event.id;
     row.setAttribute("aria-hidden", "true");
-    const before = this.node.querySelector(`[data-draft="${CSS.escape(event.id)}"]`);
+    const before = this.#drafted(event);
+    row.classList.toggle("still", Boolean(before));
     if (before) before.replaceWith(row);
     else this.node.append(row);
     this.follow();
+  }
+
+  #drafted({ id }) {
+    return this.node.querySelector(`[data-draft="${CSS.escape(id)}"]`);
   }
 
   /** A message on its way, or one that did not get there. */
@@ -147,6 +153,7 @@ export class Messages {
   #said(event) {
     const person = event.kind === "person" ? event.person : "";
     const row = this.#row(event.kind, person || say("assistant"), event, person);
+    row.classList.toggle("still", Boolean(this.#drafted(event)));
     this.#drop("[data-draft]");
     if (event.id) this.#byId.set(event.id, row);
     this.read();

@@ -172,6 +172,63 @@ def test_what_is_said_while_a_new_conversation_is_looked_for_goes_there(visitor:
     assert "how long is the guarantee" not in json.dumps(events(visitor, desk, first))
 
 
+def test_a_choice_and_a_message_of_the_page_go_to_the_new_conversation_too(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().say("how do I return something")
+    choice = visitor.log.get_by_role("button", name="Start a return")
+    choice.wait_for()
+    first = visitor.conversation
+    held: list[Route] = []
+    visitor.page.route("**/widget/threads", lambda route: held.append(route))
+    with visitor.page.expect_request("**/widget/threads"):
+        visitor.menu.get_by_role("button", name="New conversation").click()
+    choice.click()
+    visitor.page.evaluate("void Deskhand.sendMessage('how long is the guarantee')")
+    held[0].continue_()
+    expect(visitor.log.get_by_text("What is the order number?").first).to_be_visible()
+    expect(visitor.log.locator(".customer")).to_have_text([re.compile("Start a return"), re.compile("how long is the")])
+    assert [event["text"] for event in events(visitor, desk, first) if event["event"] == "UserSaid"] == [
+        "how do I return something"
+    ]
+
+
+def test_each_side_sees_that_the_other_has_read_without_an_answer(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().page.get_by_role("button", name="Talk to a person").click()
+    visitor.log.get_by_text("Waiting for a person to join").wait_for()
+    desk.as_person(visitor.conversation, "join", person="Maya")
+    visitor.log.get_by_text("Maya joined").wait_for()
+    visitor.say("hello?")
+    last = visitor.log.locator(".customer").last
+    expect(last).to_have_attribute("data-state", "sent")
+    desk.as_person(visitor.conversation, "read", person="Ada")
+    expect(last).to_have_attribute("data-state", "read")
+    expect(last).to_contain_text("Read")
+    visitor.visit()
+    expect(last).to_have_attribute("data-state", "read")
+
+    visitor.panel.get_by_role("button", name="Close chat").click()
+    desk.as_person(visitor.conversation, "messages", person="Maya", text="Hi, Maya here.")
+    visitor.page.locator(".preview").get_by_text("Hi, Maya here.").wait_for()
+    assert events(visitor, desk, visitor.conversation)[-1]["event"] == "PersonSaid", "it is not read before it is seen"
+    with visitor.page.expect_response("**/widget/seen"):
+        visitor.page.locator(".preview .peek").click()
+    seen = events(visitor, desk, visitor.conversation)[-1]
+    assert (seen["event"], seen["person"]) == ("Seen", "")
+
+
+def test_a_file_of_a_person_can_be_opened_by_the_customer(visitor: Visitor, desk: Desk) -> None:
+    visitor.open().page.get_by_role("button", name="Talk to a person").click()
+    visitor.log.get_by_text("Waiting for a person to join").wait_for()
+    file = {"file": ("label.pdf", b"%PDF-1.7 a label")}
+    data = {"conversation": visitor.conversation}
+    sent = httpx.post(f"{desk.url}/api/v1/files", data=data, files=file, headers=desk.operator).json()
+    body = {"person": "Maya", "files": [sent["id"]]}
+    path = f"{desk.url}/api/v1/conversations/{visitor.conversation}/messages"
+    httpx.post(path, json=body, headers=desk.operator).raise_for_status()
+    link = visitor.log.get_by_role("link", name="label.pdf")
+    expect(link).to_be_visible()
+    assert visitor.page.request.get(str(link.get_attribute("href"))).body() == b"%PDF-1.7 a label"
+
+
 def test_what_was_said_last_is_shown_beside_the_button_and_can_be_put_away(visitor: Visitor, desk: Desk) -> None:
     visitor.open().page.get_by_role("button", name="Talk to a person").click()
     visitor.log.get_by_text("Waiting for a person to join").wait_for()

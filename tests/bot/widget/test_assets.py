@@ -52,6 +52,16 @@ def test_joined_modules_have_no_name_twice_and_import_nothing_but_words() -> Non
     assert re.findall(r"^import .*", source, re.MULTILINE) == []
 
 
+def test_private_names_are_shortened_and_stay_apart() -> None:
+    written = "\n".join(
+        assets.IMPORT.sub("", (assets.HERE / f"{name}.js").read_text("utf-8")) for name in assets.MODULES
+    )
+    served = re.sub(r'css="(?:[^"\\]|\\.)*"', "", assets.script().decode())  # not the colours of the style sheet
+    before, after = (set(assets.PRIVATE.findall(source)) for source in (written, served))
+    assert len(before) == len(after) > 80
+    assert max(map(len, after)) <= 3
+
+
 def test_every_module_is_served() -> None:
     assert {path.stem for path in assets.HERE.glob("*.js")} == {*assets.MODULES, "widget"}
 
