@@ -130,7 +130,7 @@ class Parts:
             reminders=Reminders(manager, metrics),
             channels=channels,
             deliveries=Deliveries(store, store.outbox(READER), channels, metrics),
-            inbound=Inbound(store, manager),
+            inbound=Inbound(store, manager, metrics),
         )
 
     @asynccontextmanager
@@ -177,8 +177,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = parts
     describe_problems(app)
     config = parts.config
+    files = int(config.channels.widget.files.megabytes * 1e6) + 4096
     larger = {
-        "/widget/files": int(config.channels.widget.files.megabytes * 1e6) + 1024,
+        "/widget/files": files,
+        "/api/v1/files": files,
         "/api/v1/knowledge/files": (config.knowledge.upload_megabytes << 20) + 4096,
     }
     if config.channels.email.enabled:
@@ -241,6 +243,8 @@ def _api(parts: Parts, access: Access) -> APIRouter:
         on_disk=Bundles(parts.settings.bundles),
         jobs=parts.jobs,
         settings=parts.settings,
+        file_store=parts.files,
+        file_rules=parts.config.channels.widget.files,
         outbox=parts.deliveries.outbox,
         hooks=Hooks(parts.records),
         webhooks_private=parts.settings.webhooks_private,

@@ -185,7 +185,7 @@ def _turn(event: Event, action: str | None, ratings: dict[str, int]) -> Turn | N
             given = action if event.source in ("domain", "action") else None
             return Turn("bot", text, event.at, answer=event.answer, bundle=event.bundle, rating=rating, action=given)
         case PersonSaid():
-            return Turn("agent", event.text, event.at)
+            return Turn("agent", event.words, event.at)
         case _:
             return None
 

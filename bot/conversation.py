@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from bot.events import (
     Restarted,
     Resumed,
     Rewound,
+    Seen,
     SessionStarted,
     SlotSet,
     SlotsReset,
@@ -146,6 +147,22 @@ class Conversation:
         for event in events:
             fold.add(event)
         return fold.conversation()
+
+
+def unread(events: Sequence[Event], *, by_person: bool) -> bool:
+    """Whether a person of the desk has not read what the customer said last, or the customer what a person did. Whoever
+    answers has read it."""
+    for event in reversed(events):
+        match event:
+            case Seen() if bool(event.person) == by_person:
+                return False
+            case UserSaid() if event.by_customer:
+                return by_person
+            case Held():
+                return by_person
+            case PersonSaid():
+                return not by_person
+    return False
 
 
 def said_ids(said: UserSaid) -> tuple[str, ...]:

@@ -105,12 +105,25 @@ class BotSaid(Event):
 @dataclass(frozen=True, kw_only=True)
 class PersonSaid(Event):
     """A person of the support team wrote to the customer. `channel` is where they wrote it, if not at our desk: it is
-    not sent there again."""
+    not sent there again. `files` are `{id, name, type, size}`, as those of a customer in `metadata.files`."""
 
     text: str
     person: str
     message_id: str = ""
     channel: str = ""
+    files: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The text, or the names of the files when it is empty."""
+        return self.text or ", ".join(str(file.get("name", "")) for file in self.files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Event):
+    """All that stands before this was read: by this person of the desk, or by the customer when there is none."""
+
+    person: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +288,7 @@ class Closed(Event):
 
 _TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
 
-_TUPLES = {"UserSaid": {"entities", "ranking", "parts"}, "BotSaid": {"buttons", "citations"}}
+_TUPLES = {"UserSaid": {"entities", "ranking", "parts"}, "BotSaid": {"buttons", "citations"}, "PersonSaid": {"files"}}
 
 
 def encode(event: Event) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.conversation import Conversation, Mode
+from bot.conversation import Conversation, Mode, unread
 from bot.events import (
     BotSaid,
     Closed,
@@ -20,6 +20,7 @@ from bot.events import (
     PersonSaid,
     Rated,
     Released,
+    Seen,
     SessionStarted,
     UserSaid,
 )
@@ -103,17 +104,34 @@ class Desk:
 
         return await self._add(conversation_id, events)
 
-    async def say(self, conversation_id: str, person: str, text: str, message_id: str | None = None) -> Conversation:
+    async def say(
+        self,
+        conversation_id: str,
+        person: str,
+        text: str,
+        message_id: str | None = None,
+        *,
+        files: Sequence[dict[str, Any]] = (),
+    ) -> Conversation:
         """As this person, who joins when they have not; the same `message_id` again is said once."""
-        if not text.strip():
-            raise BadInput("text is empty; write something to the customer")
-        said = PersonSaid(text=text, person=person, message_id=message_id or uuid.uuid4().hex)
+        if not text.strip() and not files:
+            raise BadInput("text is empty and there is no file; write something to the customer")
+        said = PersonSaid(text=text, person=person, message_id=message_id or uuid.uuid4().hex, files=tuple(files))
 
         def events(conversation: Conversation) -> Sequence[Event]:
             if any(isinstance(e, PersonSaid) and e.message_id == said.message_id for e in conversation.events):
                 return []
             _may_write(conversation, person)
             return [said] if conversation.mode == "person" else [PersonJoined(person=person), said]
+
+        return await self._add(conversation_id, events)
+
+    async def saw(self, conversation_id: str, person: str) -> Conversation:
+        """This person has read it; the customer's messages show that. Nothing happens when there is nothing new."""
+
+        def events(conversation: Conversation) -> Sequence[Event]:
+            new = conversation.mode != "closed" and unread(conversation.events, by_person=True)
+            return [Seen(person=person)] if new else []
 
         return await self._add(conversation_id, events)
 

@@ -31,11 +31,10 @@ from bot.events import (
     ReminderFired,
     ReminderSet,
     UserSaid,
-    encode,
     now,
 )
 from bot.hearing import explicit, hear, hear_requests, named, user_said
-from bot.messages import Replies, UserMessage
+from bot.messages import Replies, UserMessage, draft
 from bot.metrics import Metrics
 from bot.policy import decide
 from bot.requests import in_turn, next_in_turn
@@ -238,7 +237,7 @@ class Manager:
     async def _preview(self, turn: Turn) -> None:
         """An action may take seconds. Those who watch see what was said before it; it counts when it is stored."""
         for said in _said(turn.new_events):
-            await self.store.tell(turn.conversation.id, {"type": "draft", "event": encode(said)})
+            await self.store.tell(turn.conversation.id, draft(said, whole=True))
 
     async def _perform(self, step: Step, conversation: Conversation, candidates: Candidates) -> Sequence[Event]:
         match step:
@@ -253,9 +252,8 @@ class Manager:
             case Answer(hit=hit, text=text):
                 return [BotSaid(text=text, source="answer", answer=hit.answer, p_correct=hit.p_correct)]
             case Cite(text=text, passages=passages):
-                if self._writing and conversation.latest:
-                    text = await self._writing.word(conversation.latest.text, conversation.history, passages, text)
-                return [BotSaid(text=text, source="passage", citations=_citations(passages))]
+                said = BotSaid(text=text, source="passage", citations=_citations(passages))
+                return [await self._written(said, conversation, passages)]
             case Clarify(options=options):
                 buttons = _buttons(options, candidates)
                 return [BotSaid(text=self._config.replies.clarify, source="clarify", buttons=buttons)]
@@ -265,6 +263,20 @@ class Manager:
                 return [BotSaid(text=self._config.replies.waiting, source="waiting")]
             case _:
                 raise TypeError(f"no way to perform {step!r}")
+
+    async def _written(self, said: BotSaid, conversation: Conversation, passages: Sequence[Passage]) -> BotSaid:
+        """Worded by the model, when there is one; those who watch see it grow."""
+        asked = conversation.latest
+        if self._writing is None or asked is None:
+            return said
+        said = replace(said, message_id=uuid.uuid4().hex, in_reply_to=asked.message_id)
+
+        async def show(so_far: str) -> None:
+            with suppress(Unavailable):
+                await self.store.tell(conversation.id, draft(replace(said, text=so_far, citations=()), whole=False))
+
+        text = await self._writing.word(asked.text, conversation.history, passages, said.text or "", show)
+        return replace(said, text=text)
 
     def _add(self, turn: Turn, message: UserMessage, engine: Engine, events: Sequence[Event]) -> None:
         """A reply knows its own id, the message that it answers, and the bundle in service."""

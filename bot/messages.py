@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.conversation import Mode
-from bot.events import BotSaid
+from bot.events import BotSaid, encode
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,9 @@ class Replies:
     messages: tuple[BotSaid, ...]
     mode: Mode
     channel: str = ""
+
+
+def draft(said: BotSaid, *, whole: bool) -> dict[str, Any]:
+    """The note of a reply whose turn still goes on; a later one of the same message replaces it. `whole` says that only
+    the turn is unfinished, not the message."""
+    return {"type": "draft", "event": encode(said), "whole": whole}

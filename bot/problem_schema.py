@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from bot.api.examples import add_examples
 from bot.api.route import FieldError, Problem, problems
 
 UNUSED = ("HTTPValidationError", "ValidationError")
@@ -17,7 +18,9 @@ def describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _mend(original())
+            made = original()
+            _mend(made)
+            add_examples(made)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

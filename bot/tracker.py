@@ -112,7 +112,7 @@ def to_rasa(event: Event) -> list[dict[str, Any]]:
                 metadata["template"] = event.response
             return [{"event": "bot", **head, "metadata": metadata, "text": event.text, "data": data}]
         case PersonSaid():
-            return [{"event": "agent", **head, "text": event.text, "data": {"person": event.person}}]
+            return [{"event": "agent", **head, "text": event.words, "data": {"person": event.person}}]
         case ActionRan(name=name):
             return [] if name == EXTRACT else [_action(name, event.at, POLICIES.get(event.policy), event.confidence)]
         case ActionRejected(name=name):

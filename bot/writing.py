@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
 from pydantic import SecretStr
@@ -14,6 +15,10 @@ from retrieval.types import Passage
 from retrieval.writer import Endpoint, Limits, Model, write
 
 log = structlog.get_logger()
+
+
+async def _nobody(so_far: str) -> None:
+    return
 
 
 class Writing:
@@ -41,10 +46,23 @@ class Writing:
         )
         return cls(model, seconds=config.seconds)
 
-    async def word(self, question: str, history: Sequence[str], passages: Sequence[Passage], extract: str) -> str:
-        """What the model wrote as far as the passages support it, or `extract`."""
+    async def word(
+        self,
+        question: str,
+        history: Sequence[str],
+        passages: Sequence[Passage],
+        extract: str,
+        tell: Callable[[str], Coroutine[Any, Any, None]] = _nobody,
+    ) -> str:
+        """What the model wrote as far as the passages support it, or `extract`. `tell` hears the sentences as they
+        are made; what is returned may differ from them."""
+        loop = asyncio.get_running_loop()
+
+        def told(so_far: str) -> None:
+            asyncio.run_coroutine_threadsafe(tell(so_far), loop).result()
+
         written = await asyncio.to_thread(
-            write, self._model, question, passages, history=history, seconds=self._seconds
+            write, self._model, question, passages, history=history, seconds=self._seconds, tell=told
         )
         if written.dropped or written.text is None:
             log.info(

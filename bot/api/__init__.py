@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from bot.accepted import Inbound
-from bot.api import bundles, conversations, deliveries, explain, ingest, keys, knowledge, training, webhooks
+from bot.api import bundles, conversations, deliveries, explain, files, ingest, keys, knowledge, training, webhooks
 from bot.api.route import ALL, described, route_class
 from bot.auth import Access
+from bot.config import FilesConfig
 from bot.engines import Engines
+from bot.files import FileStore
 from bot.handoff import Desk
 from bot.jobs import Jobs
 from bot.manager import Manager
@@ -34,6 +36,8 @@ def router(
     on_disk: Bundles,
     jobs: Jobs,
     settings: Settings,
+    file_store: FileStore,
+    file_rules: FilesConfig,
     outbox: Outbox,
     hooks: Hooks,
     webhooks_private: bool,
@@ -42,7 +46,8 @@ def router(
         prefix="/api/v1", tags=["api v1"], dependencies=[Depends(described)], route_class=route_class(access, replays),
         responses=ALL,
     )  # fmt: skip
-    conversations.add(routes, access, desk, manager, inbound)
+    conversations.add(routes, access, desk, manager, inbound, file_store)
+    files.add(routes, access, desk, file_store, file_rules)
     training.add(routes, access, desk, records, engines, jobs)
     ingest.add(routes, access, engines, jobs, settings)
     knowledge.add(routes, access, engines, settings.config_dir / "knowledge")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -29,26 +30,31 @@ from bot.api.models import (
     MessageView,
     Rate,
     Release,
+    Reply,
     event_views,
     message_view,
 )
 from bot.api.pages import Cursor, Limit, Page, cursor_of, page_of, read_cursor
-from bot.api.route import IDEMPOTENT
+from bot.api.route import IDEMPOTENCY, IDEMPOTENT
 from bot.auth import Access
+from bot.channels.drafts import Steps, begun, drafted, follow
 from bot.conversation import Mode
 from bot.events import Rated
+from bot.files import FileStore, find
 from bot.handoff import Desk
-from bot.manager import Manager, UserMessage
+from bot.manager import Manager, Replies, UserMessage
 from bot.stores.store import MODES, ConversationStore
 from bot.transcript_schema import dumps
+from retrieval.errors import BadInput
 
 CHANNEL = "api"
 LONGEST_POLL_S = 30.0
 FOREVER = "text/event-stream"
+UNKEPT = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 At = Annotated[str, Path(description="The conversation.", min_length=1, max_length=300)]
 Offset = Annotated[int, Query(ge=0, le=2**31, description="Events from this one on; 0 is the first.")]
-STREAM: dict[str, Any] = {"content": {FOREVER: {"schema": {"type": "string"}}}, "description": "One page, or a stream"}
+STREAM: dict[str, Any] = {"content": {FOREVER: {"schema": {"type": "string"}}}, "description": "JSON, or a stream"}
 
 
 class WaitingView(BaseModel):
@@ -61,9 +67,9 @@ class WaitingView(BaseModel):
     latest: str
 
 
-def add(routes: APIRouter, access: Access, desk: Desk, manager: Manager, inbound: Inbound) -> None:
+def add(routes: APIRouter, access: Access, desk: Desk, manager: Manager, inbound: Inbound, files: FileStore) -> None:
     _begin_and_list(routes, access, desk, manager.store)
-    _write(routes, access, desk, manager, inbound)
+    _write(routes, access, desk, manager, inbound, files)
     _follow(routes, access, desk, manager.store)
     _people(routes, access, desk)
     _read(routes, access, desk)
@@ -108,21 +114,30 @@ async def _listed(
     return Page(data=[one for one in found if one.at >= last], next_cursor=cursor_of(last))
 
 
-def _write(routes: APIRouter, access: Access, desk: Desk, manager: Manager, inbound: Inbound) -> None:
+def _write(routes: APIRouter, access: Access, desk: Desk, manager: Manager, inbound: Inbound, files: FileStore) -> None:
     writes = [Depends(access.needs("conversations:write")), IDEMPOTENT]
 
     @routes.post(
         "/conversations/{conversation_id:path}/messages",
         dependencies=writes,
         response_model=Answered | ConversationView,
-        responses={202: {"model": Accepted, "description": "Kept; it will be answered"}},
+        responses={200: STREAM, 202: {"model": Accepted, "description": "Kept; it will be answered"}},
     )
-    async def say(conversation_id: At, body: Message, response: Response) -> Any:
+    async def say(conversation_id: At, body: Message, idempotency_key: IDEMPOTENCY = None) -> Any:
         """A message of the customer, with the desk's replies; with `person` one of a person, who joins when needed."""
         if body.person is not None:
-            return ConversationView.of(await desk.say(conversation_id, body.person, body.text, body.message_id))
+            found = [vars(await find(files, conversation_id, id)) for id in body.files]
+            return ConversationView.of(
+                await desk.say(conversation_id, body.person, body.text, body.message_id, files=found)
+            )
+        if body.files:
+            raise BadInput("files are sent by a person; name them in `person`, or leave `files` out")
         id_ = body.message_id or uuid.uuid4().hex
         message = UserMessage(conversation_id, body.text, id=id_, channel=CHANNEL, metadata=body.metadata)
+        if body.stream:
+            if idempotency_key is not None:
+                raise BadInput("a stream is not kept for an Idempotency-Key; give a message_id, which makes it once")
+            return EventSourceResponse(_answer(id_, await begun(follow(manager, message))), headers=UNKEPT)
         if body.wait:
             return Answered.of(id_, await manager.handle(message))
         manager.check(message)
@@ -145,6 +160,15 @@ def _write(routes: APIRouter, access: Access, desk: Desk, manager: Manager, inbo
         return ConversationView.of(await desk.hand_off(conversation_id, how.reason, how.note))
 
 
+async def _answer(message_id: str, steps: Steps) -> AsyncIterator[dict[str, str]]:
+    async with aclosing(steps):
+        async for step in steps:
+            if isinstance(step, Replies):
+                yield {"event": "answered", "data": Answered.of(message_id, step).model_dump_json()}
+            else:
+                yield {"event": "draft", "data": Reply.of(step.said).model_dump_json()}
+
+
 def _follow(routes: APIRouter, access: Access, desk: Desk, store: ConversationStore) -> None:
     reads = [Depends(access.needs("conversations:read"))]
 
@@ -163,11 +187,12 @@ def _follow(routes: APIRouter, access: Access, desk: Desk, store: ConversationSt
     ) -> Any:
         """Events from `offset` on. With `wait` it answers when there is one (long poll); with
         `Accept: text/event-stream` they come as server-sent events whose id is their offset, and a client that comes
-        back with `Last-Event-ID` goes on after it."""
+        back with `Last-Event-ID` goes on after it. A `draft` among them, which has no id, is a reply as far as it is
+        made; a later one of the same message, or the message, takes its place."""
         await desk.read(conversation_id)
         if FOREVER in request.headers.get("accept", ""):
             start = offset if last_event_id is None else last_event_id + 1
-            return EventSourceResponse(_stream(store, conversation_id, start), headers={"cache-control": "no-store"})
+            return EventSourceResponse(_stream(store, conversation_id, start), headers=UNKEPT)
         found = await _wait(store, conversation_id, offset, wait)
         return Events(events=found, next=offset + len(found))
 
@@ -185,6 +210,9 @@ async def _wait(store: ConversationStore, conversation_id: str, offset: int, sec
 async def _stream(store: ConversationStore, conversation_id: str, offset: int) -> AsyncIterator[dict[str, str]]:
     async with store.watch(conversation_id) as watch:
         while True:
+            for note in watch.notes():
+                if (said := drafted(note)) is not None:
+                    yield {"event": "draft", "data": Reply.of(said).model_dump_json()}
             for view in event_views(list(await store.since(conversation_id, offset)), offset):
                 yield {"id": str(view.offset), "event": view.event, "data": view.model_dump_json()}
                 offset = view.offset + 1
@@ -198,6 +226,11 @@ def _people(routes: APIRouter, access: Access, desk: Desk) -> None:
     async def join(conversation_id: At, body: Join) -> ConversationView:
         """A person takes the conversation; the bot is silent from now on."""
         return ConversationView.of(await desk.join(conversation_id, body.person))
+
+    @routes.post("/conversations/{conversation_id:path}/read", dependencies=writes)
+    async def read(conversation_id: At, body: Join) -> ConversationView:
+        """A person has read it, without taking it: the customer's messages show that."""
+        return ConversationView.of(await desk.saw(conversation_id, body.person))
 
     @routes.post("/conversations/{conversation_id:path}/typing", status_code=204, dependencies=writes)
     async def typing(conversation_id: At, body: Join) -> None:

@@ -140,11 +140,19 @@ class Message(Body):
         },
     )
 
-    text: str = Field(min_length=1, max_length=20_000)
+    text: str = Field(default="", max_length=20_000)
     message_id: Id | None = Field(default=None, description="The same id again is the same message.")
     person: Person | None = None
+    files: list[Id] = Field(
+        default=[], max_length=10, description="Of the person: ids of what was sent to /api/v1/files."
+    )
     metadata: dict[str, Any] = Field(default_factory=dict)
     wait: bool = Field(default=True, description="false: 202 at once, and the reply as events and webhooks.")
+    stream: bool = Field(
+        default=False,
+        description="Server-sent events: `draft` for a reply as far as it is made, a later one of the same `id` in its "
+        "place, and `answered` at the end.",
+    )
 
 
 class Rate(Body):
@@ -203,7 +211,7 @@ def message_view(offset: int, event: Event) -> MessageView | None:
             )
         case PersonSaid():
             return MessageView(
-                offset=offset, id=event.message_id, by="person", text=event.text, at=event.at, person=event.person
+                offset=offset, id=event.message_id, by="person", text=event.words, at=event.at, person=event.person
             )
         case _:
             return None

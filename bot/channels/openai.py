@@ -13,7 +13,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -23,6 +24,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from bot.auth import Access
+from bot.channels.drafts import Steps, Told, begun, follow
 from bot.channels.platform import short_hash
 from bot.channels.texts import shown, with_numbers
 from bot.engines import Engines
@@ -105,9 +107,12 @@ class Route(APIRoute):
 
 
 def failure(status: int, message: str, *, param: str | None = None, headers: Any = None) -> JSONResponse:
+    return JSONResponse(_error(status, message, param), status_code=status, headers=headers)
+
+
+def _error(status: int, message: str, param: str | None = None) -> dict[str, Any]:
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    error = {"message": message, "type": kind, "param": param, "code": CODES.get(status)}
-    return JSONResponse({"error": error}, status_code=status, headers=headers)
+    return {"error": {"message": message, "type": kind, "param": param, "code": CODES.get(status)}}
 
 
 def router(manager: Manager, access: Access) -> APIRouter:
@@ -152,12 +157,12 @@ def _chat(routes: APIRouter, manager: Manager, access: Access) -> None:
         `message_id` (or `Idempotency-Key`) again gets the same reply."""
         _known(asked.model, manager.engines)
         message = await _message(manager, asked, asked.message_id or idempotency_key)
-        head, text, extra = _said(asked, await manager.handle(message))
-        usage = _usage(message.text, text)
-        if not asked.stream:
-            return JSONResponse({**head, **_whole(text), "usage": usage, **extra})
-        counted = usage if asked.stream_options and asked.stream_options.include_usage else None
-        return StreamingResponse(_stream(head, text, extra, counted), media_type="text/event-stream")
+        if asked.stream:
+            steps = await begun(follow(manager, message))  # what is refused is refused with its status
+            return StreamingResponse(_stream(asked, message, steps), media_type="text/event-stream")
+        replies = await manager.handle(message)
+        text = _text(replies)
+        return JSONResponse({**_head(asked), **_whole(text), "usage": _usage(message.text, text), **_extra(replies)})
 
 
 async def _message(manager: Manager, asked: Completion, id_: str | None) -> UserMessage:
@@ -188,17 +193,23 @@ async def _begin(manager: Manager, place: str, before: Sequence[Message]) -> Non
             await turn.commit()
 
 
-def _said(asked: Completion, replies: Replies) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """(what every part of the answer begins with, the text, what OpenAI has no field for)."""
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": asked.model}
-    said = replies.messages
-    extra = {
+def _head(asked: Completion) -> dict[str, Any]:
+    """What every part of the answer begins with."""
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": asked.model}
+
+
+def _extra(replies: Replies) -> dict[str, Any]:
+    """What OpenAI has no field for."""
+    return {
         "conversation_id": replies.conversation_id,
         "mode": replies.mode,
-        "citations": [dict(one) for event in said for one in event.citations],
-        "buttons": [dict(one) for event in said for one in shown(event)],
+        "citations": [dict(one) for event in replies.messages for one in event.citations],
+        "buttons": [dict(one) for event in replies.messages for one in shown(event)],
     }
-    return head, "\n\n".join(text for event in said if (text := with_numbers(event))), extra
+
+
+def _text(replies: Replies) -> str:
+    return "\n\n".join(text for event in replies.messages if (text := with_numbers(event)))
 
 
 def _whole(text: str) -> dict[str, Any]:
@@ -207,15 +218,23 @@ def _whole(text: str) -> dict[str, Any]:
     return {"object": "chat.completion", "choices": [choice]}
 
 
-def _stream(head: dict[str, Any], text: str, extra: dict[str, Any], usage: dict[str, int] | None) -> Iterator[str]:
-    """The reply is whole before the first word is sent: it was committed to the conversation."""
-    head = {**head, "object": "chat.completion.chunk"}
+async def _stream(asked: Completion, message: UserMessage, steps: Steps) -> AsyncIterator[str]:
+    """Words, as soon as the turn has made them."""
+    head = {**_head(asked), "object": "chat.completion.chunk"}
+    told = Told()
     yield _data({**head, "choices": [_delta({"role": "assistant", "content": ""})]})
-    for word in re.findall(r"\S+\s*", text):
-        yield _data({**head, "choices": [_delta({"content": word})]})
-    yield _data({**head, "choices": [_delta({}, "stop")], **extra})
-    if usage:
-        yield _data({**head, "choices": [], "usage": usage})
+    try:
+        async with aclosing(steps):
+            async for step in steps:
+                more = told.end(step) if isinstance(step, Replies) else told.draft(step.said)
+                for word in re.findall(r"\s*\S+", more):
+                    yield _data({**head, "choices": [_delta({"content": word})]})
+                if isinstance(step, Replies):
+                    yield _data({**head, "choices": [_delta({}, "stop")], **_extra(step)})
+                    if asked.stream_options and asked.stream_options.include_usage:
+                        yield _data({**head, "choices": [], "usage": _usage(message.text, _text(step))})
+    except DeskhandError as error:
+        yield _data(_error(error.status, str(error)))
     yield "data: [DONE]\n\n"
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.channels.drafts import Steps, begun, follow
 from bot.events import BotSaid
-from bot.manager import Manager, UserMessage
+from bot.manager import Manager, Replies, UserMessage
 from bot.transcript_schema import clean
 from retrieval.errors import BadInput, DeskhandError
 
@@ -59,11 +61,14 @@ def router(manager: Manager) -> APIRouter:
             incoming = read_incoming(await request.body())
         except NotJson as error:
             return error.response()
-        messages = await _handle(manager, incoming)
+        message = _message(incoming)
+        if message is None:
+            return Response() if stream else JSONResponse([])  # as Rasa does
         if stream:
-            lines = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages)
-            return Response(lines, headers={"content-type": "text/event-stream"})
-        return JSONResponse(messages)
+            steps = await begun(follow(manager, message))
+            return StreamingResponse(_lines(incoming.sender, steps), media_type="text/event-stream")
+        replies = await manager.handle(message)
+        return JSONResponse([one for said in replies.messages for one in render(incoming.sender, said)])
 
     return routes
 
@@ -84,13 +89,24 @@ def read_incoming(body: bytes) -> Incoming:
         raise BadInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-async def _handle(manager: Manager, incoming: Incoming) -> list[dict[str, Any]]:
+def _message(incoming: Incoming) -> UserMessage | None:
     if not incoming.message.strip():
-        return []  # as Rasa does
+        return None
     id_ = incoming.message_id or uuid.uuid4().hex
-    message = UserMessage(incoming.sender, incoming.message, id=id_, channel="rest", metadata=incoming.metadata)
-    replies = await manager.handle(message)
-    return [message for said in replies.messages for message in render(incoming.sender, said)]
+    return UserMessage(incoming.sender, incoming.message, id=id_, channel="rest", metadata=incoming.metadata)
+
+
+async def _lines(recipient: str, steps: Steps) -> AsyncIterator[str]:
+    """Each message as soon as it is whole."""
+    sent: set[str] = set()
+    async with aclosing(steps):
+        async for step in steps:
+            whole = step.messages if isinstance(step, Replies) else (step.said,) if step.whole else ()
+            for said in whole:
+                if said.message_id not in sent:
+                    sent.add(said.message_id)
+                    for one in render(recipient, said):
+                        yield json.dumps(one, ensure_ascii=False) + "\n"
 
 
 def render(recipient: str, said: BotSaid) -> Iterator[dict[str, Any]]:

@@ -46,7 +46,7 @@ def shorten(text: str, most: int) -> str:
 
 def words(said: BotSaid | PersonSaid) -> str:
     """The text with its sources, and with what a text-only platform can show of an attachment."""
-    lines = [said.text or ""]
+    lines = [(said.words if isinstance(said, PersonSaid) else said.text) or ""]
     if isinstance(said, BotSaid):
         lines += [f"{cited.get('title') or ''} {cited.get('url') or ''}".strip() for cited in said.citations]
         if link := attachment(said):

@@ -17,8 +17,8 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import HTTPConnection
 
 from bot.config import Config
-from bot.conversation import Conversation
-from bot.events import BotSaid, Closed, Event, PersonSaid, Rated, Scored, UserSaid, now
+from bot.conversation import Conversation, unread
+from bot.events import BotSaid, Closed, Event, PersonSaid, Rated, Scored, Seen, UserSaid, now
 from bot.files import FileStore, find
 from bot.manager import Manager, UserMessage
 from bot.stores.rates import Rates
@@ -94,6 +94,13 @@ class Channel:
             turn.add(Rated(message_id=rating.id, rating=rating.rating, comment=rating.comment))
             await turn.commit()
 
+    async def saw(self, session: Session, thread: int) -> None:
+        """What people of the desk wrote was on the customer's screen."""
+        async with self.store.turn(self.conversation(session, thread)) as turn:
+            if turn.conversation.mode != "closed" and unread(turn.conversation.events, by_person=False):
+                turn.add(Seen())
+            await turn.commit()
+
     async def close(self, session: Session, thread: int) -> None:
         await self._add(session, thread, Closed(), unless="closed")
 
@@ -123,7 +130,7 @@ class Channel:
         async with aclosing(feed(self.store, conversation, offset)) as frames:
             async for frame in frames:
                 for event in frame.get("events", ()):
-                    if event["kind"] == "customer":
+                    if event["kind"] in ("customer", "person"):
                         for file in event.get("files", ()):
                             file["url"] = self.links.sign(f"{conversation}/{file['id']}")
                 yield frame
@@ -182,6 +189,13 @@ async def say(request: Request, said: Said, channel: ChannelOf, session: Session
 async def ask_person(request: Request, asked: Asked, channel: ChannelOf, session: SessionOf) -> Accepted:
     await channel.hear(request, session, asked)
     return Accepted(id=asked.id)
+
+
+@router.post("/seen", status_code=204)
+async def saw(request: Request, which: OfThread, channel: ChannelOf, session: SessionOf) -> None:
+    """The customer has read what people of the desk wrote; the desk sees that."""
+    await channel.door.count_message(request, session)
+    await channel.saw(session, which.thread)
 
 
 @router.post("/feedback")

@@ -16,6 +16,7 @@ from bot.events import (
     Rated,
     Released,
     Scored,
+    Seen,
     UserSaid,
 )
 from bot.events import decode as decode_event
@@ -34,7 +35,8 @@ Frame = dict[str, Any]
 def public(offset: int, event: Event) -> Frame | None:
     """One event as the widget gets it, or None when it is not the customer's business.
 
-    `kind` is customer | bot | person | notice | rating | score; a notice says waiting | joined | released | closed.
+    `kind` is customer | bot | person | notice | rating | score | seen (by a person of the desk); a notice says
+    waiting | joined | released | closed.
     """
     seen = _seen(event)
     return None if seen is None else {"offset": offset, "at": event.at, **seen}
@@ -49,7 +51,15 @@ def _seen(event: Event) -> Frame | None:
         case BotSaid():
             return _bot(event)
         case PersonSaid():
-            return {"kind": "person", "id": event.message_id, "text": event.text, "person": event.person}
+            return {
+                "kind": "person",
+                "id": event.message_id,
+                "text": event.text,
+                "person": event.person,
+                **({"files": [dict(one) for one in event.files]} if event.files else {}),
+            }
+        case Seen(person=person) if person:
+            return {"kind": "seen"}
         case Rated():
             return {"kind": "rating", "in_reply_to": event.message_id, "rating": event.rating}
         case Scored():
@@ -72,7 +82,9 @@ def _shown(event: UserSaid) -> bool:
 
 
 def words_of(event: UserSaid | BotSaid | PersonSaid) -> str:
-    return _words(event) or event.text if isinstance(event, UserSaid) else event.text or ""
+    if isinstance(event, UserSaid):
+        return _words(event) or event.text
+    return event.words if isinstance(event, PersonSaid) else event.text or ""
 
 
 def _words(event: UserSaid) -> str:

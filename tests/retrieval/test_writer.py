@@ -110,8 +110,10 @@ def test_supported_sentences_are_sent_and_the_others_dropped(site: Site) -> None
         "Shipping costs 99 EUR.",
     )
     model = endpoint(site)
-    written = write(model, "can I return boots?", [RETURNS])
+    told: list[str] = []
+    written = write(model, "can I return boots?", [RETURNS], tell=told.append)
     assert written.text == "You may return unworn boots within 30 days. Returning is free in Austria."
+    assert told == ["You may return unworn boots within 30 days.", written.text]
     assert written.dropped == ("Shipping costs 99 EUR.",)
     assert site.asked[-1][1]["authorization"] == "Bearer k"
     model.close()

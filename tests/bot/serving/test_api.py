@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from serving_desk import OPERATOR, Running, Server
 from trained_desk import RETURNS
 
+from bot import accepted
+from bot.api.examples import add_examples
 from bot.stores.keys import ApiKeys
 
 pytestmark = pytest.mark.asyncio
@@ -255,6 +258,23 @@ async def test_the_schema_has_an_example_for_every_body_and_problems_as_they_are
         assert "HTTPValidationError" not in json.dumps(schema)
 
 
+async def test_every_answer_in_the_schema_has_an_example_that_fits_it(serve: Running) -> None:
+    async with serve() as server:
+        schema = (await server.client.get("/openapi.json")).json()
+        assert add_examples(schema) == []
+        shown = 0
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {}).get("application/json")
+                    if status.startswith("2") and content:
+                        whole = {**content["schema"], "components": schema["components"]}
+                        wrong = list(Draft202012Validator(whole).iter_errors(content["example"]))
+                        assert not wrong, f"{method} {path}: {wrong[0].message}"
+                        shown += 1
+        assert shown > 60
+
+
 async def test_a_decision_is_explained_by_requests_words_and_what_would_have_changed_it(serve: Running) -> None:
     async with serve() as server:
         why = (await call(server, "GET", "/explain", params={"q": RETURNS[0]})).json()
@@ -268,3 +288,23 @@ async def test_a_decision_is_explained_by_requests_words_and_what_would_have_cha
         assert (await call(server, "GET", "/explain", params={"q": " "})).status_code == 422
         assert (await server.client.get(f"{V1}/explain?q=hi")).status_code == 401
         assert (await server.parts.store.read("u1")).version == 0, "nothing is stored"
+
+
+async def test_what_was_accepted_and_fails_in_an_unforeseen_way_is_put_aside(serve: Running) -> None:
+    async with serve() as server:
+        redis = server.parts.store.client
+        await redis.xadd(accepted.STREAM, {"message": '{"no": "message of ours"}'})
+        path = "/conversations/later/messages"
+        assert (await call(server, "POST", path, json={"text": "hello", "wait": False})).status_code == 202
+        async with server.parts.store.watch("later") as watch:
+            while not (await server.parts.store.read("later")).events:
+                assert await watch.changed(20), "it holds up no other message"
+        inbound = server.parts.inbound
+        (pending,) = await redis.xpending_range(accepted.STREAM, accepted.GROUP, "-", "+", 10)
+        entry = (pending["message_id"], {"message": '{"no": "message of ours"}'})
+        for _ in range(accepted.TRIES - 1):  # as when a minute has passed each time
+            await inbound._handle([entry])
+        ((_, kept),) = await redis.xrange(accepted.FAILED)
+        assert "unexpected keyword argument 'no'" in kept["error"]
+        assert await redis.xlen(accepted.STREAM) == 0
+        assert await server.metric('deskhand_errors_total{part="accepted"}') == accepted.TRIES

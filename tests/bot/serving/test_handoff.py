@@ -8,7 +8,7 @@ import pytest
 from serving_desk import OPERATOR, Running, Server
 from trained_desk import RETURNS
 
-from bot.events import PersonJoined, PersonSaid
+from bot.events import PersonJoined, PersonSaid, Seen
 
 pytestmark = pytest.mark.asyncio
 
@@ -150,3 +150,81 @@ async def test_gaps_that_mean_the_same_are_one_group_with_a_count(serve: Running
         assert [group["count"] for group in found["groups"]] == [2, 1]
         assert set(found["groups"][0]["examples"]) == set(asked[:2])
         assert found["groups"][1]["conversations"] == ["u2"]
+
+
+async def test_reading_is_kept_once_and_takes_nobody_over(serve: Running) -> None:
+    async with serve() as server:
+        await server.say("do you sell gift cards")
+        before = await get(server, "/conversations/u1")
+        for _ in range(2):
+            status, seen = await post(server, "/conversations/u1/read", person="Ada")
+            assert (status, seen["mode"], seen["person"]) == (200, "waiting", None)
+        assert seen["version"] == before["version"] + 1
+        assert (seen["events"][-1]["event"], seen["events"][-1]["person"]) == ("Seen", "Ada")
+        await server.say("hello?")
+        assert (await post(server, "/conversations/u1/read", person="Ada"))[1]["events"][-1]["event"] == "Seen"
+        await post(server, "/conversations/u1/messages", person="Ada", text="Yes, from 10.")
+        answered = (await post(server, "/conversations/u1/read", person="Ada"))[1]
+        assert isinstance((await server.parts.store.read("u1")).events[-1], PersonSaid), "whoever answers has read it"
+        await post(server, "/conversations/u1/close")
+        assert (await post(server, "/conversations/u1/read", person="Ada"))[1]["version"] == answered["version"] + 1
+        assert (await post(server, "/conversations/nobody/read", person="Ada"))[0] == 404
+
+
+async def test_a_visitor_who_reads_is_seen_by_the_desk_and_a_person_who_reads_by_the_visitor(serve: Running) -> None:
+    async with serve() as server:
+        opened = (await server.client.post("/widget/session", json={"site_key": "demo"})).json()
+        place, mine = opened["conversation"], {"authorization": f"Bearer {opened['token']}"}
+
+        async def visitor(path: str, **body: Any) -> int:
+            return (await server.client.post(f"/widget/{path}", json=body, headers=mine)).status_code
+
+        async def kinds() -> list[str]:
+            found = (await server.client.get("/widget/poll?wait=0", headers=mine)).json()["events"]
+            return [event["kind"] for event in found]
+
+        assert await visitor("messages", id="m1", text="/talk_to_person") == 200
+        assert await visitor("seen") == 204, "nobody of the desk has written: nothing to see"
+        assert "seen" not in await kinds()
+        await post(server, f"/conversations/{place}/read", person="Ada")
+        assert (await kinds())[-1] == "seen"
+        await post(server, f"/conversations/{place}/messages", person="Ada", text="Hi!")
+        for _ in range(2):
+            assert await visitor("seen") == 204
+        events = (await server.parts.store.read(place)).events
+        assert [e.person for e in events if isinstance(e, Seen)] == ["Ada", ""]
+        assert (await kinds())[-1] == "person", "what the customer has read is no news for them"
+
+
+async def test_a_person_sends_a_file_and_only_its_conversation_has_it(serve: Running) -> None:
+    async with serve() as server:
+        opened = (await server.client.post("/widget/session", json={"site_key": "demo"})).json()
+        place, mine = opened["conversation"], {"authorization": f"Bearer {opened['token']}"}
+        said = {"id": "m1", "text": "/talk_to_person"}
+        assert (await server.client.post("/widget/messages", json=said, headers=mine)).is_success
+
+        async def upload(name: str, content: bytes, conversation: str = place) -> tuple[int, Any]:
+            answer = await server.client.post(
+                "/api/v1/files", data={"conversation": conversation}, files={"file": (name, content)}, headers=OPERATOR
+            )
+            return answer.status_code, answer.json()
+
+        status, file = await upload("../label.pdf", b"%PDF-1.7 a label")
+        assert (status, file["name"], file["type"], file["size"]) == (201, "label.pdf", "application/pdf", 16)
+        assert (await upload("label.pdf", b"MZ a program"))[0] == 422
+        assert (await upload("label.pdf", b"%PDF-", "nobody"))[0] == 404
+
+        path = f"/conversations/{place}/messages"
+        assert (await post(server, path, person="Ada", files=[file["id"]]))[0] == 200, "a file needs no words"
+        assert (await post(server, path, person="Ada", files=["abcdefgh/other.pdf"]))[0] == 404
+        assert (await post(server, path, person="Ada"))[0] == 422
+        assert (await post(server, "/conversations/u9/messages", text="hi", files=[file["id"]]))[0] == 422
+        assert (await get(server, path))["data"][-1]["text"] == "label.pdf"
+
+        events = (await server.client.get("/widget/poll?wait=0", headers=mine)).json()["events"]
+        (shown,) = [one for event in events if event["kind"] == "person" for one in event["files"]]
+        fetched = await server.client.get(shown["url"])
+        assert fetched.content == b"%PDF-1.7 a label"
+        assert "attachment" in fetched.headers["content-disposition"]
+        stored = await server.client.get(f"/api/v1/files/{place}/{file['id']}", headers=OPERATOR)
+        assert stored.content == fetched.content
