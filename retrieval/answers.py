@@ -22,9 +22,9 @@ NEIGHBOURS = 50
 TEMPERATURE = 0.05
 CANDIDATES = 5
 SIGNALS = (
-    "score", "margin", "votes", "head", "nearest", "entropy", "support", "centroid", "coherence",
+    "score", "margin", "votes", "head", "nearest", "entropy", "support", "centroid", "coherence", "record",
 )  # fmt: skip
-SIGNS = (1, 1, 1, 1, 1, -1, 1, 1, 1)
+SIGNS = (1, 1, 1, 1, 1, -1, 1, 1, 1, 1)
 """Whether more of a signal may only raise P(correct) or only lower it. Left free, correlated signals take turns: an
 exact match, or a near neighbour, then counted against an answer."""
 
@@ -79,7 +79,8 @@ class AnswerModel:
 
     `weight` (3d, answers) and `bias` (answers,) are the head; `calibration` (signals + 1,) the logistic regression.
     `replies` (answers, d) are the centroids of what agents said, to tell which answer a reply amounts to, `requests`
-    (answers, 3d) those of what they were asked; `coherence` (answers,) is how alike the replies of an answer are.
+    (answers, 3d) those of what they were asked; `coherence` (answers,) is how alike the replies of an answer are,
+    `record` (answers,) how often it was right for the logged requests that would have got it.
     """
 
     index: Index
@@ -91,6 +92,7 @@ class AnswerModel:
     replies: Matrix
     requests: Matrix
     coherence: Vector
+    record: Vector
     mix: float = 0.5
     taught: Taught | None = None
 
@@ -102,7 +104,7 @@ class AnswerModel:
             similar = np.where((rows[:, :, None] == skip[:, None, :]).any(2), -np.inf, similar)
             order = np.argsort(-similar, axis=1, kind="stable")[:, :NEIGHBOURS]
             similar, rows = np.take_along_axis(similar, order, 1), np.take_along_axis(rows, order, 1)
-        votes = self._votes(similar, rows)
+        votes = self.votes(similar, rows)
         head = softmax(queries @ self.weight + self.bias)
         scores = self.mix * votes + (1 - self.mix) * head
         k = min(k, scores.shape[1])
@@ -121,7 +123,8 @@ class AnswerModel:
         close = (messages @ self.taught.messages.T)[:, None, :]
         return np.asarray(np.where(own, close, 0.0).max(2), np.float32)
 
-    def _votes(self, similar: Matrix, rows: NDArray[np.int64]) -> Matrix:
+    def votes(self, similar: Matrix, rows: NDArray[np.int64]) -> Matrix:
+        """(m, answers): the share of each answer among neighbours `rows` (m, n); -inf as similarity is no vote."""
         votes = np.zeros((len(similar), len(self.support)), np.float32)
         strength = np.exp((similar - similar.max(1, keepdims=True)) / TEMPERATURE)
         np.add.at(votes, (np.arange(len(similar))[:, None], self.answer_of[rows]), strength)
@@ -148,6 +151,7 @@ class AnswerModel:
             "support": np.log1p(self.support[top]) / 5,
             "centroid": np.take_along_axis(queries @ self.requests.T, top, 1),
             "coherence": self.coherence[top],
+            "record": self.record[top],
         }
         return np.stack([columns[name] for name in SIGNALS], axis=2).astype(np.float32)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from retrieval.errors import BadBundle, NotFound
 
-SCHEMA = "bundle/2"
+SCHEMA = "bundle/3"
 _ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}$")
 
 

@@ -292,6 +292,7 @@ def _answers(
         replies=arrays["replies"].astype(np.float32),
         requests=arrays["requests"].astype(np.float32),
         coherence=arrays["coherence"],
+        record=arrays["record"],
         mix=mix,
         taught=_taught(arrays),
     )

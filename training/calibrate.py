@@ -20,6 +20,7 @@ CONFIDENCE = 0.8
 """How sure the choice is that the budget holds for the validation conversations' like."""
 LEAST_SURE = 0.5
 """However easy the log: nothing is sent that is more likely wrong than right."""
+PULL = 20.0
 Flags = NDArray[np.bool_]
 
 
@@ -41,27 +42,47 @@ def fit_logistic(
         out[-1] = np.log(share / (1 - share))
         return out
     centre, spread = signals.mean(0), np.maximum(signals.std(0), 1e-6)
-    weights = _least_loss((signals - centre) / spread, right, weight, strength, signs)
+    ridge = np.append(np.full(signals.shape[1], 1 / strength), 0.0)
+    weights = _least_loss((signals - centre) / spread, right, weight, np.zeros(len(out)), ridge, signs)
     out[:-1] = weights[:-1] / spread
     out[-1] = weights[-1] - (weights[:-1] * centre / spread).sum()
     return out
 
 
+def fit_near(
+    signals: Matrix, right: Flags, prior: Sequence[float], *, weight: Vector | None = None, signs: Sequence[int] = ()
+) -> Vector:
+    """(s + 1,) as `fit_logistic`, but near `prior` (s + 1,), which counts as `PULL` rows.
+
+    So a handful of rows, or rows that were all right, do not make everything certain: what is unlike a known request
+    stays improbable, because the prior says so.
+    """
+    start = np.array(prior, np.float64)
+    pull = PULL / np.maximum(np.abs(start), 1.0) ** 2
+    return _least_loss(signals, right, weight, start, pull, signs).astype(np.float32)
+
+
 def _least_loss(
-    standard: Matrix, right: Flags, weight: Vector | None, strength: float, signs: Sequence[int] | None
+    rows: Matrix,
+    right: Flags,
+    weight: Vector | None,
+    start: NDArray[np.float64],
+    ridge: NDArray[np.float64],
+    signs: Sequence[int] | None,
 ) -> NDArray[np.float64]:
-    """Logistic regression with a ridge of 1 / strength, each weight within its sign."""
-    rows, counted = standard.astype(np.float64), np.ones(len(right)) if weight is None else weight
+    """Logistic regression, the intercept last: each weight within its sign, and held to `start` by `ridge`."""
+    rows = np.column_stack([rows, np.ones(len(rows))]).astype(np.float64)
+    counted = np.ones(len(right)) if weight is None else weight
 
     def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        odds = rows @ at[:-1] + at[-1]
-        excess = counted * (1 / (1 + np.exp(-odds)) - right)
-        cost = (counted * np.logaddexp(0, np.where(right, -odds, odds))).sum() + (at[:-1] ** 2).sum() / (2 * strength)
-        return float(cost), np.append(rows.T @ excess + at[:-1] / strength, excess.sum())
+        odds, away = rows @ at, at - start
+        excess = counted * (1 / (1 + np.exp(-np.clip(odds, -500, 500))) - right)
+        cost = (counted * np.logaddexp(0, np.where(right, -odds, odds))).sum() + ridge @ away**2 / 2
+        return float(cost), rows.T @ excess + ridge * away
 
     within = {1: (0, None), -1: (None, 0), 0: (None, None)}
-    bounds = [within[sign] for sign in signs or [0] * rows.shape[1]] + [(None, None)]
-    return np.asarray(minimize(loss, np.zeros(rows.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x)
+    bounds = [within[sign] for sign in signs or [0] * (len(start) - 1)] + [(None, None)]
+    return np.asarray(minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x)
 
 
 def threshold_for(

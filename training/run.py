@@ -18,13 +18,14 @@ from retrieval.entities import Recogniser
 from retrieval.errors import BadInput
 from retrieval.types import Matrix
 from training.base import CACHE, Start, base_directory, with_base
+from training.cluster import Labels
 from training.config import TrainingConfig
 from training.encoder import MULTILINGUAL, SentenceEncoder, seed_everything
 from training.entities import NO_ANNOTATIONS, Annotations, with_entities
 from training.evaluate import answer_actions, evaluate_replay
 from training.export import int8_similarity, load_state
 from training.groups import Decision, Group, decided, latest_groups
-from training.heads import calibrate_answers, fit_answers, thresholds, validate_answers
+from training.heads import NEW_SHARE, calibrate_answers, fit_answers, thresholds, validate_answers
 from training.intent_head import FittedIntents, fit_intents
 from training.kinds import settled
 from training.labelled import train_examples
@@ -33,8 +34,9 @@ from training.mine import Mined, assign, intent_of_answers, mine
 from training.pairs import Pair, pairs
 from training.policy import Dialogue, logged, with_policy
 from training.report import report
-from training.split import Split, by_time, rounds
+from training.split import LARGE, Split, by_time, folds, forward, new_share, rounds
 from training.stages import Report, Stages, alone, fingerprint, silent
+from training.strange import STRANGE
 from training.taught import taught
 from training.tune import TUNED_SHARE, Choice, choose_encoder, right_at_1
 from training.write import Parts, write
@@ -154,23 +156,23 @@ class _Run:
         encode = self.masked(encoder)
         intents = self.intents(encode, mined, examples)
         queries = self.queries(encode)
-        cuts = rounds(len(queries), since=TUNED_SHARE if choice.tuned else 0.0)
-        self.progress("heads", 0, 2, "calibrating on later conversations")
+        self.progress("heads", 0, 2, "calibrating on conversations that the answers were not learned from")
         keys = encode(mined.keys)
+        conversations = np.unique([pair.conversation for pair in self.pairs], return_inverse=True)[1]
         seen = validate_answers(
-            queries, mined.answer_of, len(mined.answers), cuts=cuts, seed=self.config.seed, keys=keys,
-            conversations=np.unique([pair.conversation for pair in self.pairs], return_inverse=True)[1],
+            queries, mined.answer_of, len(mined.answers), parts=self.judged(conversations, choice),
+            seed=self.config.seed, keys=keys, conversations=conversations, strange=self.encoded(encode, STRANGE),
         )  # fmt: skip
         servable = [answer.servable for answer in mined.answers]
-        calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget)
-        promises = dict(zip(map(str, PROMISES), thresholds(seen, servable, PROMISES), strict=True))
+        new = max(NEW_SHARE, new_share(mined.answer_of))
+        calibration, threshold = calibrate_answers(seen, servable, error_budget=error_budget, new_share=new)
+        promises = dict(zip(map(str, PROMISES), thresholds(seen, servable, PROMISES, new_share=new), strict=True))
         self.progress("heads", 1, 2, f"answers from P(correct) {threshold:.2f} on")
         repeated, taught_from = taught(self.pairs, mined.intent_of, mined.answer_of, queries, error_budget=error_budget)
-        model = replace(
-            fit_answers(queries, mined.answer_of, len(mined.answers), keys=keys, seed=self.config.seed),
-            calibration=calibration,
-            taught=repeated,
+        fitted = fit_answers(
+            queries, mined.answer_of, len(mined.answers), keys=keys, seed=self.config.seed, conversations=conversations
         )
+        model = replace(fitted, calibration=calibration, taught=repeated)
         self.scalars.add("validation/answer_recall_at_1", float(seen.right[:, 0].mean()))
         self.progress("heads", 2, 2, f"right at first {seen.right[:, 0].mean():.1%} of the time")
         cost = self.int8_loss(encoder, choice, directory, mined)
@@ -270,6 +272,15 @@ class _Run:
     def queries(self, encode: Encode) -> Matrix:
         contexts = [pair.context for pair in self.pairs]
         return encode_requests(encode, [pair.text for pair in self.pairs], contexts, self.config.context.weights)
+
+    def encoded(self, encode: Encode, openings: Sequence[str]) -> Matrix:
+        return encode_requests(encode, openings, [()] * len(openings), self.config.context.weights)
+
+    def judged(self, conversations: Labels, choice: Choice) -> list[tuple[Labels, Labels]]:
+        """Rows to learn from and to judge. What an encoder was tuned on cannot judge it; many rows need no folds."""
+        if choice.tuned or len(self.pairs) >= LARGE:
+            return forward(rounds(len(self.pairs), since=TUNED_SHARE if choice.tuned else 0.0))
+        return folds(conversations)
 
     def masked(self, encoder: Encoder) -> Encode:
         return lambda texts: encoder.encode([self.recogniser.mask(text) for text in texts])

@@ -17,6 +17,7 @@ from retrieval.types import Matrix
 from training.cluster import Labels
 from training.config import ContextConfig, TrainingConfig
 from training.heads import validate_answers
+from training.split import forward
 from training.stages import Report, silent
 
 SPACE = {"desk": (0.0, 1.5), "customer": (0.0, 1.0)}
@@ -56,7 +57,7 @@ def search(
         queries = compose(*parts, weights)
         right = np.zeros(0, bool)
         for step, cut in enumerate(cuts):
-            seen = validate_answers(queries, answer_of, answers, keys=keys, cuts=[cut], seed=config.seed)
+            seen = validate_answers(queries, answer_of, answers, keys=keys, parts=forward([cut]), seed=config.seed)
             right = np.append(right, seen.right[:, 0])
             trial.report(float(right.mean()), step)
             if trial.should_prune():

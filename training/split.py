@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from bot.transcript import Transcript
+from training.cluster import Labels
 from training.pairs import pairs
 
+FOLDS = 5
 ROUNDS = (0.4, 0.55, 0.7, 0.85, 1.0)
 LARGE = 6000
 
@@ -41,3 +45,25 @@ def rounds(count: int, *, since: float = 0.0) -> list[tuple[int, int]]:
     edges = [e for e in ROUNDS if e >= since] if count < LARGE else [0.85, 1.0]
     cuts = [round(count * edge) for edge in edges]
     return [(a, b) for a, b in pairwise(cuts) if 0 < a < b]
+
+
+def forward(cuts: Sequence[tuple[int, int]]) -> list[tuple[Labels, Labels]]:
+    """`rounds` as rows: those to learn from and those to judge."""
+    return [(np.arange(train), np.arange(train, end)) for train, end in cuts]
+
+
+def folds(conversations: Labels) -> list[tuple[Labels, Labels]]:
+    """Cross-fitting: every conversation is judged once, by the others. `conversations` (n,) numbers that of each row.
+
+    Later conversations teach what earlier ones are judged by, so new kinds of request seem rarer than they are: hidden
+    answers make up for that (`training.heads`).
+    """
+    fold = np.unique(conversations, return_inverse=True)[1] % FOLDS
+    return [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(FOLDS) if 0 < (fold == f).sum()]
+
+
+def new_share(answer_of: Labels) -> float:
+    """How many of the rows after each of `rounds` need an answer that had not been given before; rows in time order."""
+    cuts = rounds(len(answer_of))
+    fresh = [~np.isin(answer_of[train:end], answer_of[:train]) for train, end in cuts]
+    return float(np.concatenate(fresh).mean()) if fresh else 0.0

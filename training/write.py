@@ -99,6 +99,7 @@ def _write_answers(parts: Parts, model: AnswerModel, directory: Path) -> None:
         "replies": model.replies.astype(np.float16),
         "requests": model.requests.astype(np.float16),
         "coherence": model.coherence,
+        "record": model.record,
     }
     if model.taught:
         taught = model.taught

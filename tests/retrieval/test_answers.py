@@ -41,6 +41,7 @@ def model() -> AnswerModel:
         replies=CENTRES,
         requests=CENTRES,
         coherence=np.linspace(0.5, 1, 6, dtype=np.float32),
+        record=np.full(6, 0.8, np.float32),
     )
 
 
@@ -109,6 +110,7 @@ def test_signals_mean_what_they_are_called(model: AnswerModel) -> None:
     assert first["nearest"] == pytest.approx(1, abs=1e-5)
     assert first["centroid"] == pytest.approx(float(ROWS[0] @ CENTRES[0]), abs=1e-5)
     assert first["coherence"] == pytest.approx(0.5)
+    assert first["record"] == pytest.approx(0.8)
     assert first["margin"] == pytest.approx(scored.scores[0, 0] - scored.scores[0, 1], abs=1e-6)
     assert first["head"] == pytest.approx(1 / 6, abs=1e-6)
     assert first["support"] == pytest.approx(np.log1p(10) / 5, abs=1e-5)

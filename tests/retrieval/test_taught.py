@@ -27,6 +27,7 @@ def model() -> AnswerModel:
         replies=MESSAGES,
         requests=asked(MESSAGES),
         coherence=np.ones(6, np.float32),
+        record=np.full(6, 0.8, np.float32),
         taught=Taught(MESSAGES[5:], np.array([5]), SAME),
     )
 

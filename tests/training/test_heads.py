@@ -5,6 +5,7 @@ import numpy as np
 from retrieval.answers import SIGNALS, sigmoid
 from training.calibrate import NEVER
 from training.heads import Judgement, calibrate_answers, fit_answers, judge, validate_answers
+from training.split import forward
 
 rng = np.random.default_rng(6)
 
@@ -49,10 +50,10 @@ def test_many_rows_are_judged_as_a_few() -> None:
 def test_validation_never_trains_on_later_rows() -> None:
     rows, owner = around(4, 50)
     cuts = [(80, 120), (120, 200)]
-    honest = validate_answers(rows, owner, 4, keys=rows, cuts=cuts, seed=1)
+    honest = validate_answers(rows, owner, 4, keys=rows, parts=forward(cuts), seed=1)
     changed, other = rows.copy(), owner.copy()
     changed[120:], other[120:] = rows[120:][::-1], (owner[120:] + 1) % 4
-    seen = validate_answers(changed, other, 4, keys=changed, cuts=cuts, seed=1)
+    seen = validate_answers(changed, other, 4, keys=changed, parts=forward(cuts), seed=1)
     np.testing.assert_array_equal(seen.signals[:40], honest.signals[:40])
     np.testing.assert_array_equal(seen.right[:40], honest.right[:40])
 
@@ -62,7 +63,7 @@ def test_an_answer_first_given_after_the_cut_counts_as_wrong() -> None:
     owner = owner.copy()
     owner[150:][owner[150:] == 3] = 4
     later = owner[150:]
-    seen = validate_answers(rows, owner, 5, keys=rows, cuts=[(150, 200)], seed=1)
+    seen = validate_answers(rows, owner, 5, keys=rows, parts=forward([(150, 200)]), seed=1)
     assert not seen.right[later == 4].any()
     assert seen.new[later == 4].all()
     assert not seen.hidden[later == 4].any()
@@ -71,7 +72,7 @@ def test_an_answer_first_given_after_the_cut_counts_as_wrong() -> None:
 
 def test_requests_for_answers_that_were_hidden_from_the_fit_stand_for_strange_ones() -> None:
     rows, owner = around(8, 30)
-    seen = validate_answers(rows, owner, 8, keys=rows, cuts=[(120, 180), (180, 240)], seed=1)
+    seen = validate_answers(rows, owner, 8, keys=rows, parts=forward([(120, 180), (180, 240)]), seed=1)
     assert 0 < seen.hidden.sum() < 60
     assert seen.new[seen.hidden].all()
     assert not seen.right[seen.hidden].any()
@@ -83,7 +84,7 @@ def test_requests_for_answers_that_were_hidden_from_the_fit_stand_for_strange_on
 
 def test_of_very_few_answers_none_is_hidden() -> None:
     rows, owner = around(3, 30)
-    assert not validate_answers(rows, owner, 3, keys=rows, cuts=[(60, 90)], seed=1).hidden.any()
+    assert not validate_answers(rows, owner, 3, keys=rows, parts=forward([(60, 90)]), seed=1).hidden.any()
 
 
 def test_the_same_seed_fits_the_same_head_and_another_does_not() -> None:
@@ -124,7 +125,7 @@ def test_hidden_answers_make_strange_requests_part_of_what_is_judged() -> None:
     middles = np.eye(6, 12, dtype=np.float32)
     owner = np.tile(np.arange(6), 60)
     rows = (middles[owner] + rng.normal(0, 0.05, (360, 12))).astype(np.float32)
-    seen = validate_answers(rows, owner, 6, keys=rows, cuts=[(180, 360)], seed=1)
+    seen = validate_answers(rows, owner, 6, keys=rows, parts=forward([(180, 360)]), seed=1)
     assert seen.hidden.any()
     assert not seen.hidden.all()
     assert not seen.right[seen.hidden].any()
@@ -147,7 +148,7 @@ def test_an_answer_whose_words_are_another_one_s_is_wrong_however_the_requests_w
     rows, owner = around(4, 60)
     keys = np.eye(4, 24, dtype=np.float32)[owner]
     keys[200:][::2] = np.eye(4, 24, dtype=np.float32)[(owner[200:][::2] + 1) % 4]
-    seen = validate_answers(rows, owner, 4, keys=keys, cuts=[(200, 240)], seed=1)
+    seen = validate_answers(rows, owner, 4, keys=keys, parts=forward([(200, 240)]), seed=1)
     known = ~seen.hidden
     assert not seen.right[::2].any()
     assert seen.right[1::2, 0][known[1::2]].mean() > 0.9

@@ -1,0 +1,33 @@
+"""Messages that no desk's log has: what a bot with a handful of answers is shown, so that it does not take all it hears
+for one of them. Used where hiding answers brings too little that is strange (`training.heads`)."""
+
+STRANGE = (
+    "What is the capital of Portugal?",
+    "Tell me a joke about elephants.",
+    "Who invented the telephone?",
+    "How do you say good night in Japanese?",
+    "What is 17 times 23?",
+    "My neighbour plays the drums all night long.",
+    "Which film won the most Oscars?",
+    "Can you do my history homework for me?",
+    "I had pasta for lunch and it was great.",
+    "Is there life on Mars?",
+    "Recommend me a good crime novel.",
+    "How tall is the Eiffel Tower?",
+    "What should I name my goldfish?",
+    "Do you believe in ghosts?",
+    "It has been raining here since Tuesday.",
+    "How do I get better at chess?",
+    "Why is the sky blue?",
+    "My knee hurts when I climb stairs, what could that be?",
+    "Are you looking for new staff at the moment?",
+    "Who is going to win the election?",
+    "Quel temps fait-il à Marseille ?",
+    "¿Cómo se hace una tortilla?",
+    "qwe rtz uio",
+    "lkjhg fdsa mnb",
+    "????",
+    "aaaaaaaa",
+    "0000",
+    "test test",
+)
