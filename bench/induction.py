@@ -4,12 +4,13 @@ For each set: how many groups were found, agreement with the gold intents with t
 much of the rare intents (5 to 20 rows) has a group of its own, how much is called noise. Then the grouping of the first
 nine tenths, and of all of it under the ids of that one: the share of groups that keep their id and name, and of rows
 that keep their group. BANKING77 and CLINC150 need an encoder that never saw them: `--base FILE`
-(bench/general_encoder.py).
+(bench/general_encoder.py). `demo` is the demo shop through mining, with both sides of its conversations.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ import datasets
 import numpy as np
 from sklearn.cluster import KMeans
 
+from bot.transcript import read
 from retrieval.types import Matrix
 from training.base import base_encoder
 from training.cluster import Labels, unit
@@ -28,8 +30,10 @@ from training.consensus import neighbour_graph, spectrum
 from training.delex import delexicalise
 from training.groups import settle
 from training.intents import NOISE, grouped, name_groups
+from training.kinds import settled
 from training.metrics import clustering
-from training.pairs import Pair
+from training.mine import mine
+from training.pairs import Pair, pairs
 
 Row = tuple[str, str]
 LARGEST = 4000
@@ -93,17 +97,57 @@ def steady(
     texts: Sequence[str], vectors: Matrix, labels: Labels, group: Callable[[Matrix], Labels]
 ) -> tuple[float, float]:
     """The shares of groups that keep id and name, and of rows that keep their group, when the last tenth comes in."""
-    pairs = [Pair(str(row), 0, text, "", "", (), (), (), 0.0, False) for row, text in enumerate(texts)]
+    rows = [Pair(str(row), 0, text, "", "", (), (), (), 0.0, False) for row, text in enumerate(texts)]
     cut = round(0.9 * len(texts))
     early = group(vectors[:cut])
-    before = settle(early, name_groups(texts[:cut], early), pairs[:cut], vectors[:cut], ())
-    after = settle(labels, name_groups(texts, labels), pairs, vectors, before.groups)
+    before = settle(early, name_groups(texts[:cut], early), rows[:cut], vectors[:cut], ())
+    after = settle(labels, name_groups(texts, labels), rows, vectors, before.groups)
     known = {(g.id, g.name) for g in after.groups}
     names = np.mean([(g.id, g.name) in known for g in before.groups])
     ids = np.array([*(g.id for g in after.groups), ""])
     old = np.array([*(g.id for g in before.groups), ""])
     was, now = old[before.group_of], ids[after.group_of[:cut]]
     return float(names), float((was == now)[was != ""].mean())
+
+
+def demo(encode: Callable[[Sequence[str]], Matrix], config: TrainingConfig) -> list[str]:
+    """The columns of `measured` for the demo shop, where a true number of groups is not asked for."""
+    shop = Path(__file__).parents[1] / "config/demo"
+    told = {(row["id"], row["turn"]): row["intent"] for row in map(json.loads, (shop / "labels.jsonl").open())}
+    talks = sorted(read(shop / "transcripts.jsonl"), key=lambda talk: (talk.started_at or "", talk.id))
+    runs, before, took = [], [], 0.0
+    for part in (talks[: round(0.9 * len(talks))], talks):
+        found = [pair for talk in part for pair in pairs(talk)]
+        encode(
+            [text for pair in found for text in (pair.text, pair.desk, pair.customer, *pair.replies)]
+        )  # into its cache
+        start = time.process_time()
+        mined, groups = settled(mine(found, encode, config), found, encode, before, domain=())
+        took, before = time.process_time() - start, list(groups)
+        runs.append({key: group for group in groups for key in group.requests})
+    early, late = runs
+    gold = [told.get((pair.conversation, pair.turn)) for pair in found]
+    rows = [row for row in range(len(found)) if gold[row] and mined.intent_of[row] != NOISE]
+    agreed = clustering([str(gold[row]) for row in rows], [str(mined.intent_of[row]) for row in rows])
+    then, now = ({(g.id, g.name) for g in run.values()} for run in runs)
+    stay = np.mean([key in late and late[key].id == group.id for key, group in early.items()])
+    shares = (agreed.acc, agreed.nmi, len(then & now) / len(then), stay)
+    acc, nmi, names, rest = (f"{100 * share:.1f}" for share in shares)
+    kinds = len({gold[row] for row in rows})
+    return [
+        str(len(rows)),
+        str(kinds),
+        str(len(mined.intents)),
+        acc,
+        nmi,
+        "-",
+        "-",
+        "-",
+        "-",
+        names,
+        rest,
+        f"{took:.0f}",
+    ]
 
 
 def measured(rows: Sequence[Row], encode: Callable[[Sequence[str]], Matrix], *, seed: int) -> list[str]:
@@ -154,6 +198,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as work:
         encoder = base_encoder(config, Path(work))
         for name in given.names:
+            if name == "demo":
+                print(f"| demo | {' | '.join(demo(encoder.encode, config))} |", flush=True)
+                continue
             rows = SETS[name]((given.shared or datasets.shared_folder()) / "data")
             print(f"| {name} | {' | '.join(measured(rows, encoder.encode, seed=given.seed))} |", flush=True)
     return 0
