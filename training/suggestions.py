@@ -68,7 +68,10 @@ def _in_parts(
     """With `parts`, where there are two that are asked and answered differently."""
     if group.kept or len(rows) < 2 * LEAST_PART:
         return group
-    side = KMeans(2, n_init=4, random_state=0).fit_predict(np.hstack([requests[rows], replies[rows]])).astype(np.int64)
+    both = np.hstack([requests[rows], replies[rows]])
+    if len(np.unique(both, axis=0)) < 2:
+        return group
+    side = KMeans(2, n_init=4, random_state=0).fit_predict(both).astype(np.int64)
     parts = sorted((rows[side == 0], rows[side == 1]), key=len, reverse=True)
     if min(map(len, parts)) < max(LEAST_PART, LEAST_SHARE * len(rows)):
         return group

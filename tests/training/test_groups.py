@@ -164,3 +164,11 @@ def test_a_group_of_two_kinds_that_are_answered_differently_is_suggested_for_a_s
         frozenset({"ship"}), frozenset({"return"}),
     }  # fmt: skip
     assert found["password"].parts == ()
+
+
+def test_a_group_of_equal_requests_is_in_one_part(log) -> None:
+    pairs, labels, _ = log((12,))
+    same = np.tile(np.eye(8, dtype=np.float32)[0], (12, 1))
+    settled = settle(labels, KINDS[:1], pairs, same, ())
+    (found,) = suggested(settled, [p.text for p in pairs], same, same, np.arange(12) % 2)
+    assert found.parts == ()
