@@ -3,9 +3,9 @@
 Deskhand (frozen, and with the default recipe) beside tf-idf and a frozen MiniLM with logistic regression, SetFit
 (`--setfit PYTHON`) and Rasa's DIET (`--rasa PYTHON`, each the Python of its own environment). Same draws, same seeds,
 one process a run. Prints a Markdown table: in-scope accuracy (mean, and the spread over seeds), wall time and peak
-memory; `--plots DIR` also draws accuracy against labels a class, and a reliability diagram. `--encoder SET=FILE` names
-the delta that never saw a set (docs/general-encoder.md); without it a set that the general encoder was trained on is
-refused.
+memory; `--plots DIR` also draws accuracy against labels a class, risk against coverage, and a reliability diagram.
+`--encoder SET=FILE` names the delta that never saw a set (docs/general-encoder.md); without it a set that the general
+encoder was trained on is refused. Many draws of few labels are quicker in `bench/few_shots.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, pstdev
@@ -54,7 +54,7 @@ class Run:
 
 def run(name: str, shots: int, system: str, seed: int, home: Path, settings: argparse.Namespace) -> Run:
     train, test = (_rows(home / name / f"{part}.jsonl") for part in ("train", "test"))
-    train = _drawn(train, shots, seed)
+    train = drawn(train, shots, seed)
     test = [row for row in test if row["intent"] is not None]
     files = []
     for part, rows in (("few", train), ("asked", test)):
@@ -84,7 +84,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def _drawn(rows: list[dict[str, Any]], shots: int, seed: int) -> list[dict[str, Any]]:
+def drawn(rows: list[dict[str, Any]], shots: int, seed: int) -> list[dict[str, Any]]:
     """`shots` rows of every intent; all for 0."""
     by_intent = defaultdict(list)
     for row in rows:
@@ -116,26 +116,43 @@ def _grouped(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
     return dict(found)
 
 
-def plots(runs: Sequence[Run], directory: Path) -> None:
+def plots(runs: Sequence[Run], directory: Path, titles: Mapping[str, str] = SYSTEMS) -> None:
+    """`understanding.svg` in `directory`: a column a set. Risk and reliability are of the fewest labels."""
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "understanding"  # the same runs draw the same file
     import matplotlib.pyplot as plt
 
     names = list(dict.fromkeys(one.set for one in runs))
-    figure, axes = plt.subplots(2, len(names), figsize=(5 * len(names), 8), squeeze=False)
+    figure, axes = plt.subplots(3, len(names), figsize=(6 * len(names), 12), squeeze=False)
     for column, name in enumerate(names):
-        for system, title in SYSTEMS.items():
+        few = min((one.shots for one in runs if one.set == name and one.shots), default=0)
+        for system, title in titles.items():
             own = [one for one in runs if (one.set, one.system) == (name, system)]
             _learning_curve(axes[0][column], title, own)
-            _reliability(axes[1][column], title, own)
-        axes[0][column].set(title=name, xlabel="labels a class (all at the right)", ylabel="accuracy")
-        axes[1][column].set(xlabel="said", ylabel="right")
-        axes[1][column].plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+            _risk(axes[1][column], title, [one for one in own if one.shots == few])
+            _reliability(axes[2][column], title, [one for one in own if one.shots == few])
+        labels = f"{few} labels a class" if few else "all labels"
+        axes[0][column].set(title=name, xlabel="labels a class", ylabel="accuracy")
+        axes[1][column].set(title=labels, xlabel="answered, surest first", ylabel="of these wrong")
+        axes[2][column].set(title=labels, xlabel="said to be right", ylabel="right")
+        axes[2][column].plot([0, 1], [0, 1], color="grey", linewidth=0.8)
         axes[0][column].legend(fontsize=8)
     figure.tight_layout()
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "understanding.svg", metadata={"Date": None})
+
+
+def _risk(axis: Any, title: str, runs: Sequence[Run]) -> None:
+    """At fifty shares of the messages, the surest first."""
+    pairs = sorted(
+        ((said, right) for one in runs for said, right in zip(one.sure, one.right, strict=True)), reverse=True
+    )
+    if pairs:
+        cuts = [max(1, round(len(pairs) * part / 50)) for part in range(1, 51)]
+        wrong = [1 - mean(right for _, right in pairs[:cut]) for cut in cuts]
+        axis.plot([cut / len(pairs) for cut in cuts], wrong, label=title)
 
 
 def _learning_curve(axis: Any, title: str, runs: Sequence[Run]) -> None:
