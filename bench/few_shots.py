@@ -108,7 +108,11 @@ def deskhand(draw: Draw, encode: Vectors, *, unlabelled: bool) -> Sure:
 def draws(home: Path, shots: int, seeds: int) -> Iterator[Draw]:
     """Draws of the training part; the test part is the same in all."""
     train, test = (
-        [row for line in (home / f"{part}.jsonl").open(encoding="utf-8") if (row := json.loads(line))["intent"]]
+        [
+            row
+            for line in (home / f"{part}.jsonl").read_text("utf-8").splitlines()
+            if (row := json.loads(line))["intent"]
+        ]
         for part in ("train", "test")
     )
     labels = sorted({row["intent"] for row in train})

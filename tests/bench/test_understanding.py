@@ -15,11 +15,11 @@ ROWS = [{"text": f"{verb} {thing}", "intent": thing} for thing in ("card", "loan
 
 
 def test_draws_are_the_same_for_every_system_and_others_for_another_seed() -> None:
-    drawn = understanding._drawn(ROWS, 2, 1)
+    drawn = understanding.drawn(ROWS, 2, 1)
     assert [row["intent"] for row in drawn] == ["card", "card", "loan", "loan", "pin", "pin"]
-    assert drawn == understanding._drawn(ROWS, 2, 1)
-    assert any(drawn != understanding._drawn(ROWS, 2, seed) for seed in range(2, 8))
-    assert understanding._drawn([*ROWS, {"text": "weather", "intent": None}], 0, 1) == ROWS
+    assert drawn == understanding.drawn(ROWS, 2, 1)
+    assert any(drawn != understanding.drawn(ROWS, 2, seed) for seed in range(2, 8))
+    assert understanding.drawn([*ROWS, {"text": "weather", "intent": None}], 0, 1) == ROWS
 
 
 @pytest.mark.parametrize("name", ["banking77", "clinc150"])
