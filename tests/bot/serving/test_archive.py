@@ -36,7 +36,7 @@ def archive_of(server: Server, *, idle_s: float = 3600, records: Records | None 
 async def answered(serve: Running) -> AsyncIterator[Server]:
     """A question nobody knew, that Ada answered and closed."""
     async with serve() as server:
-        await server.say("My mail is jo@example.org, do you sell gift cards?", sender="+49 170 5550100")
+        await server.say("You can write to jo@example.org. Do you sell gift cards?", sender="+49 170 5550100")
         path = "/api/v1/conversations/+49 170 5550100"
         said = {"person": "Ada", "text": "Yes, from ten euros on."}
         await server.client.post(f"{path}/messages", json=said, headers=OPERATOR)
@@ -50,7 +50,7 @@ async def test_what_a_person_answered_becomes_a_redacted_transcript(serve: Runni
         assert (report.archived, report.written) == (1, 1)
         (transcript,) = TranscriptFolder(server.parts.settings.transcripts).read()
         assert [(turn.by, turn.text) for turn in transcript.turns] == [
-            ("customer", "My mail is <EMAIL>, do you sell gift cards?"),
+            ("customer", "You can write to <EMAIL>. Do you sell gift cards?"),
             ("bot", server.parts.config.replies.unknown),
             ("agent", "Yes, from ten euros on."),
         ]
@@ -59,7 +59,7 @@ async def test_what_a_person_answered_becomes_a_redacted_transcript(serve: Runni
         assert transcript.channel == "rest"
         assert transcript.turns[0].bundle == server.parts.engines.id
         (gap,) = server.parts.records.gaps()
-        assert gap.text == "My mail is <EMAIL>, do you sell gift cards?"
+        assert gap.text == "You can write to <EMAIL>. Do you sell gift cards?"
         for file in server.parts.settings.transcripts.iterdir():
             assert "example.org" not in file.read_text()
             assert "5550100" not in file.read_text()

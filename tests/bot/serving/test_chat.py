@@ -33,7 +33,7 @@ def test_explain_shows_intents_thresholds_probabilities_and_where_an_answer_come
     at = Bundles(settings.bundles).manifest(trained.thirty).thresholds
     assert f"answers (from {at.answer:.2f})" in shown
     assert re.search(r"carried by: '\w+' \+0\.\d\d", shown)
-    assert re.search(rf"0\.9\d .*You have 30 days.*t\d+#0 \d\.\d\d {RETURNS[0]}", shown)
+    assert re.search(rf"0\.[89]\d .*You have 30 days.*t\d+#0 \d\.\d\d {RETURNS[0]}", shown)
     assert re.search(rf"in scope: 0\.\d\d \(from {at.in_scope:.2f}\)", shown)
 
 
@@ -58,7 +58,7 @@ def test_explain_says_what_the_desk_did(settings: Settings, capsys: pytest.Captu
 def test_a_new_conversation_begins_after_a_hand_off_when_asked_to(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = said(settings, capsys, "do you sell gift cards", "and coupons", "/restart", "hello").splitlines()
+    lines = said(settings, capsys, "do you sell gift cards", "what about vouchers", "/restart", "hello").splitlines()
     assert lines.count("bot  Hi, I am a bot.") == 1
     assert lines[-2:] == ["you  hello", "bot  Hi, I am a bot."]
 

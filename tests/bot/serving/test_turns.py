@@ -26,7 +26,7 @@ async def test_a_rule_answers_and_a_mined_answer_is_split_at_blank_lines(serve: 
         assert texts == ["You have 30 days.", "Shoes must be unworn."]
         (said,) = [e for e in (await server.parts.store.read("u2")).events if isinstance(e, BotSaid)]
         assert said.answer.startswith("a-")
-        assert said.p_correct == pytest.approx(1.0, abs=0.1)
+        assert said.p_correct == pytest.approx(0.9, abs=0.1)
         assert said.bundle == server.parts.engines.id
 
 
@@ -35,7 +35,7 @@ async def test_what_the_bot_does_not_know_goes_to_a_person_once_and_is_a_gap(ser
         first = await server.texts("do you sell gift cards")
         assert first == [server.parts.config.replies.unknown]
         assert await server.texts("and what about vouchers") == [server.parts.config.replies.waiting]
-        assert await server.texts("or coupons") == [], "it has been said that somebody is coming"
+        assert await server.texts("or what about coupons") == [], "it has been said that somebody is coming"
         assert await server.texts("hello") == ["Hi, I am a bot."], "nobody has joined: what is known is still said"
         events = (await server.parts.store.read("u1")).events
         assert [e.reason for e in events if isinstance(e, HandedOff)] == ["unknown"]
