@@ -14,7 +14,7 @@ from bot.entities import Finder
 from bot.events import UserSaid
 from bot.messages import UserMessage
 from bot.payload import parse_payload
-from bot.requests import Heard, leads, parts, recognised, separate
+from bot.requests import Heard, divisible, leads, parts, recognised, separate
 from bot.steps import Candidates, Limits
 from bot.wording import asks, correction
 from retrieval.engine import Engine
@@ -52,7 +52,7 @@ def hear_requests(
     engine: Engine, finder: Finder, message: UserMessage, conversation: Conversation, domain: Domain, limits: Limits
 ) -> list[Heard]:
     """The message as one, or its parts when each is a request of its own. Slow: for a thread."""
-    pieces = parts(message.text)
+    pieces = parts(message.text) if divisible(conversation) else [message.text]
     if len(pieces) == 1:
         return [hear(engine, finder, message, conversation)]
     heard: list[Heard] = []

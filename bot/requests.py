@@ -49,6 +49,12 @@ def parts(text: str) -> list[str]:
     return pieces
 
 
+def divisible(conversation: Conversation) -> bool:
+    """Whether several requests in one message would be dealt with one by one: inside a form they are its answer, and a
+    person reads the message as it is."""
+    return conversation.loop is None and conversation.mode == "bot"
+
+
 def leads(conversation: Conversation, heard: Heard, domain: Domain, limits: Limits) -> bool:
     """Whether a message is dealt with by itself: by a rule, a story, an answer or an article."""
     said, offers = heard
@@ -58,7 +64,7 @@ def leads(conversation: Conversation, heard: Heard, domain: Domain, limits: Limi
 def recognised(conversation: Conversation, heard: Sequence[Heard], domain: Domain, limits: Limits) -> list[Heard]:
     """Of several questions that are not known as one, those that are known, and then the others, so that each is
     answered or asked about; none unless one is known."""
-    if conversation.loop or conversation.mode != "bot":
+    if not divisible(conversation):
         return []
     known = [one for one in heard if leads(conversation, one, domain, limits)]
     return [*known, *(one for one in heard if one not in known)] if known else []
@@ -67,7 +73,7 @@ def recognised(conversation: Conversation, heard: Sequence[Heard], domain: Domai
 def separate(conversation: Conversation, heard: Iterable[Heard], domain: Domain, limits: Limits) -> list[Heard]:
     """The parts, where each leads somewhere of its own; else none, and those after the first that does not are never
     heard. A part that leads nowhere is a part of the others: "My tent broke. What now?" is one request."""
-    if conversation.loop or conversation.mode != "bot":
+    if not divisible(conversation):
         return []
     found: list[Heard] = []
     goals: set[str] = set()
